@@ -1,0 +1,76 @@
+# Every target does its own set-up: it needs only Python 3.11 or newer and make.
+# `make test` also needs the tools below, and installs them where it may.
+
+# "3.13 /usr/bin/python3.13" for each Python from 3.11 on that starts, newest first; pyenv's are found, too.
+PYTHONS := $(shell for minor in 15 14 13 12 11; do \
+	for python in python3.$$minor $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.$$minor.*/bin/python3 python3; do \
+		[ "$$($$python -c 'import sys, ensurepip; print(sys.version_info[1])' 2>/dev/null)" = $$minor ] \
+			&& echo 3.$$minor:$$python && break; \
+	done; done)
+NEWEST := $(firstword $(PYTHONS))
+OLDEST := $(lastword $(PYTHONS))
+version = $(firstword $(subst :, ,$(1)))
+venv = .venv-$(call version,$(1))
+ifeq ($(NEWEST),)
+$(error Python 3.11 or newer is needed, with its venv module)
+endif
+
+# What the tests run for real: command=Debian package.
+TOOLS := promtool=prometheus prometheus=prometheus
+
+.DEFAULT_GOAL := help
+.PHONY: help demo run test test-unit bench lint docs tools clean
+
+help: ## This list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(call venv,$(NEWEST))/installed ## Run against a simulated Bedrock; needs no AWS account
+	@exec $(call venv,$(NEWEST))/bin/bedrock-customization-exporter --demo $(FLAGS)
+
+run: $(call venv,$(NEWEST))/installed ## Run against AWS as config.yaml says; FLAGS="..." adds flags
+	@exec $(call venv,$(NEWEST))/bin/bedrock-customization-exporter $(FLAGS)
+
+test: lint tools $(foreach python,$(sort $(OLDEST) $(NEWEST)),test-$(call version,$(python))) ## Lint and test, on the oldest and the newest Python here
+
+test-3.%: .venv-3.%/tested
+	.venv-3.$*/bin/python -m pytest $(PYTEST_FLAGS)
+
+test-unit: $(call venv,$(NEWEST))/tested ## The fast tests only
+	$(call venv,$(NEWEST))/bin/python -m pytest -m "not e2e" $(PYTEST_FLAGS)
+
+bench: $(call venv,$(NEWEST))/tested ## Cost of a walk and of a scrape, against stock boto3 and prometheus_client
+	$(call venv,$(NEWEST))/bin/python -m tests.benchmarks $(FLAGS)
+
+lint: $(call venv,$(OLDEST))/tested ## Style, types, and the direction of imports
+	$(call venv,$(OLDEST))/bin/ruff check .
+	$(call venv,$(OLDEST))/bin/ruff format --check .
+	$(call venv,$(OLDEST))/bin/mypy
+	$(call venv,$(OLDEST))/bin/lint-imports --no-logo
+
+docs: $(call venv,$(NEWEST))/installed ## Write docs/metrics.md anew from the metric table
+	$(call venv,$(NEWEST))/bin/python docs/build_metrics.py
+
+tools:
+	@missing=; for tool in $(TOOLS); do command -v $${tool%=*} >/dev/null || missing="$$missing $${tool#*=}"; done; \
+	[ -z "$$missing" ] && exit 0; \
+	root=; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
+	echo "installing$$missing"; \
+	$$root apt-get update -qq && $$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null \
+		|| { echo "the tests need these Debian packages:$$missing" >&2; exit 1; }
+
+clean: ## Remove what the targets above made
+	rm -rf .venv-3.* build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+
+# A virtual environment for each Python, made anew when pyproject.toml has changed.
+define environment
+$(call venv,$(1))/installed: pyproject.toml
+	@echo "setting up Python $(call version,$(1))"
+	@$(patsubst $(call version,$(1)):%,%,$(1)) -m venv $(call venv,$(1))
+	@$(call venv,$(1))/bin/python -m pip install -q --disable-pip-version-check -e .
+	@touch $$@
+
+$(call venv,$(1))/tested: $(call venv,$(1))/installed
+	@$(call venv,$(1))/bin/python -m pip install -q --disable-pip-version-check -e '.[test,lint]'
+	@touch $$@
+endef
+$(foreach python,$(sort $(OLDEST) $(NEWEST)),$(eval $(call environment,$(python))))

@@ -1,0 +1,473 @@
+"""`config.yaml` → `Config`. Strict; every fault is reported at once, each with its path in the file."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Annotated, Any
+
+import yaml
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from exporter.metrics import LABEL_NAMES
+from exporter.model import DEFAULT_SESSION_NAME, AssumeRole, AwsSettings, Budget, JobFilter, Schedule, Target
+
+DefaultRegion = Callable[[str | None], str | None]
+"""Profile name or None → the region that goes with these credentials, if there is one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration, checked.
+
+    Attributes:
+        targets: every account in every region, in the order of the file.
+        schedule: when they are walked.
+        max_pages: pages of one walk, at most.
+        budget: which jobs get series, and which are peers.
+        aws: how to talk to AWS.
+        digest: SHA-256 of the file's text, the first 16 hexadecimal digits.
+    """
+
+    targets: tuple[Target, ...]
+    schedule: Schedule
+    max_pages: int
+    budget: Budget
+    aws: AwsSettings
+    digest: str
+
+
+class ConfigError(ValueError):
+    """A configuration can't be used.
+
+    Attributes:
+        faults: one line each: file, path in it, the value and what is wanted.
+    """
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults
+
+
+def load(text: str, *, file: str, environ: Mapping[str, str], default_region: DefaultRegion) -> Config:
+    """Read a configuration.
+
+    Args:
+        text: the file's text.
+        file: its name, for messages.
+        environ: what ``${NAME}`` in a value stands for.
+        default_region: for targets without regions.
+
+    Raises:
+        ConfigError: with every fault of the file.
+    """
+    faults: dict[_Path, str] = {}
+    try:
+        document = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader, only stricter
+        document = _substitute({} if document is None else document, environ, (), faults)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        place = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        raise ConfigError([f"{file}{place}: {error.problem}"]) from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position)
+        column = error.position - text.rfind("\n", 0, error.position)
+        character = text[error.position]
+        raise ConfigError(
+            [f"{file}:{line + 1}:{column}: the character {character!r} is not allowed in YAML"]
+        ) from error
+    except RecursionError as error:
+        raise ConfigError([f"{file}: is nested too deeply, or holds an alias of itself"]) from error
+    schema = None
+    try:
+        schema = _File.model_validate(document)
+    except ValidationError as error:
+        for path, fault in map(_fault, error.errors(include_url=False)):
+            faults.setdefault(path, fault)
+        faults = {path: fault for path, fault in faults.items() if not _is_echo(path, fault, faults)}
+    targets = _targets(schema, default_region, faults) if schema else ()
+    if schema is None or faults:
+        in_file_order = sorted(faults.items(), key=lambda item: _position(item[0], document))
+        raise ConfigError([f"{file}: {_spell(path)}{': ' if path else ''}{fault}" for path, fault in in_file_order])
+    poll, series, aws = schema.poll, schema.job_series, schema.aws
+    return Config(
+        targets=targets,
+        schedule=Schedule(poll.interval, poll.timeout, poll.stale_after, poll.concurrency),
+        max_pages=poll.max_pages,
+        budget=Budget(series.retain, series.max_jobs, schema.baseline_window),
+        aws=AwsSettings(aws.endpoint_url, aws.use_fips, aws.connect_timeout, aws.read_timeout, aws.max_attempts),
+        digest=hashlib.sha256(text.encode()).hexdigest()[:16],
+    )
+
+
+# Values ---------------------------------------------------------------------------------------------------------------
+
+_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+", re.ASCII)
+_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
+_LONGEST = 36500 * 86400.0  # a century; what reaches back further than the calendar would only fail at the walk
+_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
+_REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d{1,2}", re.ASCII)
+_LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_JOB_NAME_PART = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9+\-.])*")  # nameContains in botocore's service model
+
+
+def parse_duration(value: object) -> float:
+    """``45s``, ``15m``, ``1h30m`` or ``14d`` in seconds; ValueError for anything else."""
+    if not isinstance(value, str) or not _DURATION.fullmatch(value):
+        raise ValueError(f"{value!r} is not a duration such as 45s, 15m, 1h30m or 14d")
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in _DURATION_PART.findall(value))
+    if seconds > _LONGEST:
+        raise ValueError(f"{value!r} is more than 36500d")
+    return seconds
+
+
+def _at_least(least: str) -> Callable[[object], float]:
+    def parse(value: object) -> float:
+        seconds = parse_duration(value)
+        if seconds < parse_duration(least):
+            raise ValueError(f"{value!r} is less than {least}")
+        return seconds
+
+    return parse
+
+
+def _matching(pattern: re.Pattern[str], wish: str) -> Callable[[str], str]:
+    def check(text: str) -> str:
+        if not pattern.fullmatch(text):
+            raise ValueError(f"{text!r} is not {wish}")
+        return text
+
+    return check
+
+
+def _parse_moment(value: object) -> float:
+    """A date or a time as Unix seconds; one without a zone is UTC."""
+    moment = value
+    if isinstance(value, str):
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            moment = None
+    if isinstance(moment, date) and not isinstance(moment, datetime):
+        moment = datetime(moment.year, moment.month, moment.day, tzinfo=UTC)
+    if not isinstance(moment, datetime):
+        raise ValueError(f"{value!r} is not a date such as 2026-01-01")
+    seconds = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    if not 0 <= seconds < 253402300800:  # the year 10000
+        raise ValueError(f"{str(value)!r} is not a date from 1970 to 9999")
+    return seconds
+
+
+def _check_label(name: str) -> str:
+    if not _LABEL_NAME.fullmatch(name) or name.startswith("__"):
+        raise ValueError(f"{name!r} is not a label name of letters, digits and single leading underscores")
+    if name in LABEL_NAMES:
+        raise ValueError(f"{name!r} is a label that the exporter or Prometheus sets itself; take another name")
+    return name
+
+
+def _not_bool(value: object) -> object:
+    """YAML reads `yes` as true, and pydantic reads that as 1."""
+    if isinstance(value, bool):
+        raise ValueError(f"{value!r} is not a whole number")
+    return value
+
+
+def _not_yet(value: object) -> object:
+    if value:
+        raise ValueError("is not supported by this version; leave it out")
+    return value
+
+
+Count = Annotated[int, BeforeValidator(_not_bool)]
+Duration = Annotated[float, BeforeValidator(parse_duration)]
+Moment = Annotated[float, BeforeValidator(_parse_moment)]
+Region = Annotated[str, AfterValidator(_matching(_REGION, "an AWS region name such as us-east-1"))]
+RoleArn = Annotated[str, AfterValidator(_matching(_ROLE_ARN, "an IAM role ARN"))]
+AccountId = Annotated[str, AfterValidator(_matching(re.compile(r"\d{12}", re.ASCII), "an account id of 12 digits"))]
+LabelName = Annotated[str, AfterValidator(_check_label)]
+Url = Annotated[str, AfterValidator(_matching(re.compile(r"https?://[^\s/]+(/\S*)?"), "a URL with http or https"))]
+JobNamePart = Annotated[
+    str,
+    Field(max_length=63),
+    AfterValidator(_matching(_JOB_NAME_PART, "part of a job name (letters, digits, '-', '+' and '.')")),
+]
+SessionName = Annotated[
+    str, AfterValidator(_matching(re.compile(r"[\w+=,.@-]{2,64}", re.ASCII), "a role session name"))
+]
+
+
+# The file -------------------------------------------------------------------------------------------------------------
+
+
+def _empty_if_none(value: object) -> object:
+    return {} if value is None else value
+
+
+class _Section(BaseModel):
+    """A mapping of the file. A section that is there but empty is as good as left out."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_default(cls, value: object) -> object:
+        return _empty_if_none(value)
+
+
+class _Poll(_Section):
+    interval: Annotated[float, BeforeValidator(_at_least("10s"))] = "60s"  # type: ignore[assignment] # as in the file
+    timeout: Annotated[float, BeforeValidator(_at_least("1s"))] = "45s"  # type: ignore[assignment]
+    stale_after: Duration = "15m"  # type: ignore[assignment]
+    concurrency: Annotated[Count, Field(ge=1, le=256)] = 8
+    max_pages: Annotated[Count, Field(ge=1)] = 10000
+
+    @field_validator("stale_after")
+    @classmethod
+    def _longer_than_a_round(cls, stale_after: float, info: ValidationInfo) -> float:
+        interval, timeout = info.data.get("interval", 0.0), info.data.get("timeout", 0.0)
+        if stale_after < interval + timeout:
+            raise ValueError(
+                f"{stale_after:g}s is less than interval + timeout ({interval + timeout:g}s); "
+                "data would go between two walks"
+            )
+        return stale_after
+
+
+class _AssumeRole(_Section):
+    role_arn: RoleArn
+    external_id: Annotated[str, Field(min_length=2, max_length=1224)] | None = None
+    session_name: SessionName = DEFAULT_SESSION_NAME
+
+
+class _Filter(_Section):
+    name_contains: JobNamePart | None = None
+    created_after: Moment | None = None
+    created_within: Duration | None = None
+
+    @field_validator("created_within")
+    @classmethod
+    def _only_one_start(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value is not None and info.data.get("created_after") is not None:
+            raise ValueError("can't stand beside created_after; take one of the two")
+        return value
+
+
+class _Target(_Section):
+    regions: Annotated[tuple[Region, ...], Field(min_length=1)] | None = None
+    account_id: AccountId | None = None
+    profile: Annotated[str, Field(min_length=1)] | None = None
+    assume_role: _AssumeRole | None = None
+    labels: Annotated[dict[LabelName, str], BeforeValidator(_empty_if_none)] = {}
+    filter: _Filter = _Filter()
+
+
+class _JobSeries(_Section):
+    retain: Duration = "14d"  # type: ignore[assignment]
+    max_jobs: Annotated[Count, Field(ge=0)] = 1000
+    tags: Annotated[list[str], AfterValidator(_not_yet)] = []
+
+
+class _Aws(_Section):
+    endpoint_url: Url | None = None
+    use_fips: bool | None = None
+    connect_timeout: Annotated[float, BeforeValidator(_at_least("100ms"))] = "5s"  # type: ignore[assignment]
+    read_timeout: Annotated[float, BeforeValidator(_at_least("100ms"))] = "20s"  # type: ignore[assignment]
+    max_attempts: Annotated[Count, Field(ge=1, le=20)] = 5
+
+
+class _File(_Section):
+    poll: _Poll = _Poll()
+    targets: Annotated[list[_Target], Field(min_length=1)] | None = None
+    job_series: _JobSeries = _JobSeries()
+    baseline_window: Duration = "90d"  # type: ignore[assignment]
+    details: Annotated[bool, AfterValidator(_not_yet)] = False
+    aws: _Aws = _Aws()
+
+
+def _targets(schema: _File, default_region: DefaultRegion, faults: dict[_Path, str]) -> tuple[Target, ...]:
+    """Every region of every entry; adds faults that take more than one entry to see."""
+    entries = schema.targets or [_Target()]
+    label_names = sorted({name for entry in entries for name in entry.labels})
+    targets: dict[tuple[object, ...], Target] = {}
+    for index, entry in enumerate(entries):
+        path: _Path = ("targets", index) if schema.targets else ("targets",)
+        regions = entry.regions
+        if regions is None:
+            region = default_region(entry.profile)
+            if region is None:
+                faults[*path, "regions"] = (
+                    "no region is given, and neither AWS_REGION nor the AWS configuration has one"
+                )
+                continue
+            regions = (region,)
+        role = AssumeRole(**entry.assume_role.model_dump()) if entry.assume_role else None
+        if role and entry.account_id not in {None, role.account_id}:
+            faults[*path, "account_id"] = f"{entry.account_id!r} is not the account of the role {role.role_arn!r}"
+        for number, region in enumerate(regions):
+            target = Target(
+                name=_spell(path),
+                region=region,
+                account_id=entry.account_id or (role.account_id if role else None),
+                assume_role=role,
+                profile=entry.profile,
+                labels=tuple((name, entry.labels.get(name, "")) for name in label_names),
+                job_filter=JobFilter(**entry.filter.model_dump()),
+            )
+            same = targets.setdefault((region, target.account_id or entry.profile), target)
+            if same is not target:
+                faults[*path, "regions", number] = f"{region!r} of this account is in {same.name} already"
+    return tuple(targets.values())
+
+
+# Text → document ------------------------------------------------------------------------------------------------------
+
+_Path = tuple[str | int, ...]
+
+
+_KEY_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "merge", "value"))
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML, but every key is text and stands once in its mapping, where PyYAML takes any and lets the last one win."""
+
+    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
+        node = super().compose_mapping_node(anchor)
+        seen = set()
+        for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                raise _fault_at(key, "a key that is not text")
+            if key.tag not in _KEY_TAGS:
+                raise _fault_at(key, f"the key {key.value!r} is not text; put it in quotes")
+            if key.value in seen:
+                raise _fault_at(key, f"the key {key.value!r} stands in this mapping for the second time")
+            seen.add(key.value)
+        return node
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401 - whatever the file holds
+        try:
+            return super().construct_object(node, deep)
+        except (ArithmeticError, AttributeError, LookupError, ValueError) as error:  # 2026-99-01, !!bool x, !!int ""
+            kind = node.tag.rpartition(":")[2]
+            raise _fault_at(node, f"{node.value!r:.80} is no {kind}") from error
+
+
+def _fault_at(node: yaml.Node, fault: str) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(None, None, fault, node.start_mark)
+
+
+_VARIABLE = re.compile(r"\$(\$)?\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def _substitute(value: Any, environ: Mapping[str, str], path: _Path, faults: dict[_Path, str]) -> Any:  # noqa: ANN401
+    """Put environment variables in the place of ``${NAME}`` in every text; ``$${NAME}`` stands for itself."""
+    if isinstance(value, dict):
+        return {key: _substitute(item, environ, (*path, key), faults) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_substitute(item, environ, (*path, index), faults) for index, item in enumerate(value)]
+    if not isinstance(value, str):
+        return value
+    missing = {name: None for escaped, name in _VARIABLE.findall(value) if not escaped and name not in environ}
+    if missing:
+        faults[path] = "; ".join(f"the environment variable {name} is not set" for name in missing)
+        return value
+    text = _VARIABLE.sub(lambda match: match[0][1:] if match[1] else environ[match[2]], value)
+    if any("\ud800" <= character <= "\udfff" for character in text):  # "\ud800" in YAML, other bytes in a variable
+        faults[path] = _WISHES["string_unicode"].format(input=text)
+    return text
+
+
+# Faults → messages ----------------------------------------------------------------------------------------------------
+
+
+def _spell(path: _Path) -> str:
+    """``("targets", 1, "assume_role")`` as people write it: ``targets[1].assume_role``."""
+    parts = (part if isinstance(part, int) or (part and part.isprintable()) else repr(part) for part in path)
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
+
+
+def _position(path: _Path, document: Any) -> list[int]:  # noqa: ANN401 - whatever the file holds
+    """Where a path stands in the document, to sort by; what is missing stands at the end of where it should be."""
+    position = []
+    for part in path:
+        parts: list[Any] = []
+        if isinstance(document, dict):
+            parts = list(document)
+        elif isinstance(document, list):
+            parts = list(range(len(document)))
+        position.append(parts.index(part) if part in parts else len(parts))
+        document = document[part] if part in parts else None
+    return position
+
+
+_SECTIONS: dict[tuple[str, ...], type[_Section]] = {
+    (): _File,
+    ("poll",): _Poll,
+    ("targets",): _Target,
+    ("targets", "assume_role"): _AssumeRole,
+    ("targets", "filter"): _Filter,
+    ("job_series",): _JobSeries,
+    ("aws",): _Aws,
+}
+
+_WISHES = {
+    "missing": "is missing",
+    "string_type": "{input!r} is not text; put it in quotes",
+    "string_unicode": "{input!r} is not Unicode text",
+    "string_too_short": "{input!r} is shorter than {min_length} characters",
+    "string_too_long": "{input!r} is longer than {max_length} characters",
+    "int_type": "{input!r} is not a whole number",
+    "int_parsing": "{input!r} is not a whole number",
+    "int_from_float": "{input!r} is not a whole number",
+    "finite_number": "{input!r} is not a whole number",
+    "bool_type": "{input!r} is not true or false",
+    "bool_parsing": "{input!r} is not true or false",
+    "list_type": "{input!r} is not a list",
+    "tuple_type": "{input!r} is not a list",
+    "dict_type": "{input!r} is not a mapping",
+    "model_type": "{input!r} is not a mapping",
+    "too_short": "is empty; name at least one, or leave the key out",
+    "greater_than_equal": "{input!r} is less than {ge}",
+    "less_than_equal": "{input!r} is more than {le}",
+    "value_error": "{error}",
+}
+
+
+def _fault(details: Mapping[str, Any]) -> tuple[_Path, str]:
+    """A fault as pydantic reports it → its path in the file and our words for it."""
+    kind = details["type"]
+    path: _Path = tuple(part for part in details["loc"] if part != "[key]")
+    if kind == "extra_forbidden":
+        return path, _unknown_key(path)
+    if kind not in _WISHES:
+        return path, f"{details['input']!r}: {details['msg']}"
+    return path, _WISHES[kind].format(input=details["input"], **details.get("ctx", {}))
+
+
+def _is_echo(path: _Path, fault: str, faults: Mapping[_Path, str]) -> bool:
+    """Whether a list is called empty only because nothing in it is good."""
+    return fault == _WISHES["too_short"] and any(
+        len(path) < len(other) and other[: len(path)] == path for other in faults
+    )
+
+
+def _unknown_key(path: _Path) -> str:
+    section = _SECTIONS[tuple(part for part in path[:-1] if isinstance(part, str))]
+    known = list(section.model_fields)
+    nearest = difflib.get_close_matches(str(path[-1]), known, n=1)
+    return f"unknown key; did you mean {nearest[0]!r}?" if nearest else f"unknown key; known are {', '.join(known)}"

@@ -1,0 +1,70 @@
+"""`--demo`: the exporter against the embedded simulated Bedrock, with nothing of the user's AWS set-up in reach."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import MutableMapping
+
+from exporter.simulator import Simulator, World, serve
+
+CONFIG = """\
+poll:
+  interval: 10s
+  timeout: 9s
+  stale_after: 1m
+targets:
+  - regions: [us-east-1, us-west-2, eu-central-1]   # the account of the default credentials
+    labels: {team: platform}
+  - regions: [us-east-1, us-west-2]
+    assume_role:
+      role_arn: arn:aws:iam::444455556666:role/bedrock-exporter
+    labels: {team: research}
+"""
+"""The configuration that the demo runs on: an ordinary one."""
+
+
+def start(environ: MutableMapping[str, str]) -> Simulator:
+    """Start the simulator and lead every AWS client of this process to it; the caller closes it.
+
+    Args:
+        environ: the process's environment. Every variable of AWS in it, and every proxy, is taken out, and no file
+            of the user's is read from then on.
+    """
+    simulator = serve(World.demo(epoch=time.time()))
+    for name in [name for name in environ if name.upper().startswith("AWS_") or name.upper().endswith("_PROXY")]:
+        del environ[name]
+    environ.update(
+        {
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_ACCESS_KEY_ID": simulator.access_key_id,
+            "AWS_SECRET_ACCESS_KEY": "simulated",
+            "AWS_ENDPOINT_URL_BEDROCK": simulator.url,
+            "AWS_ENDPOINT_URL_STS": simulator.url,
+        }
+    )
+    return simulator
+
+
+def guide(simulator_url: str, metrics_url: str) -> str:
+    """What to tell the person who started the demo."""
+    page = metrics_url.rsplit("/", 1)[0] + "/"
+    return f"""\
+Demo: a simulated Amazon Bedrock, two accounts in three regions, is at {simulator_url}
+      Nothing of your AWS set-up is read, and nothing leaves this machine.
+
+  page      {page}
+  metrics   {metrics_url}
+
+What to look at, once the first walks have ended (seconds):
+  curl -s {metrics_url} | grep -v '^#'
+  bedrock_model_customization_jobs                        how many jobs there are, by status and type
+  bedrock_model_customization_job_waiting_seconds         one job has been stuck between sub-tasks for 30 hours
+  bedrock_model_customization_job_duration_seconds        grows while a job runs, stands still when it has ended
+  bedrock_model_customization_job_status{{status="Failed"}} one more every few minutes
+  bedrock_exporter_target_up                              how the exporter itself does
+
+Ctrl-C ends it.
+"""

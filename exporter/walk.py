@@ -1,0 +1,252 @@
+"""One walk: every page of a target's list, folded into a snapshot and rendered. All or nothing.
+
+The reading blocks, so each walk has a thread of its own: a daemon, so that one that hangs in a library never keeps the
+process from ending; and one per walk, so that such a one never takes a place in a pool from other targets.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Callable, Container, Iterable, Iterator
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from exporter.bedrock import Lifeline, MalformedJobError, WirePage, parse_bygone, parse_job
+from exporter.model import UNKNOWN, Budget, Failed, FailureReason, Rendered, Snapshot, Walked, WalkError
+from exporter.snapshot import Fold, combine
+
+Render = Callable[[str, Snapshot], Rendered]
+"""Account id and snapshot → text."""
+
+MAX_COMPLAINTS = 20
+"""Malformed jobs that a walk describes; all are counted."""
+
+
+class Reader(Protocol):
+    """What a walk reads from: a `bedrock.TargetClient`, or a test's stand-in."""
+
+    account_id: str | None
+
+    def pages(self, max_pages: int, now: float, known: Container[int]) -> Iterator[WirePage]:
+        """Every page of the list, those with a known fingerprint not decoded; raises `WalkError`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class PageResult:
+    """What one page came to.
+
+    Attributes:
+        fold: its jobs.
+        account_id: the account in the first ARN, if that has one.
+        malformed: jobs of the page that could not be read.
+        complaints: what was wrong with the first few of these.
+        whole: whether no job was left out because it had been seen on a page before.
+    """
+
+    fold: Fold
+    account_id: str | None
+    malformed: int
+    complaints: tuple[str, ...]
+    whole: bool
+
+
+class Memory:
+    """What the pages of a target's last good walk came to, by fingerprint.
+
+    A page on which all jobs have ended never changes again, and a long list is mostly these, so a later walk of it
+    costs a fraction of the first.
+    """
+
+    def __init__(self) -> None:
+        self._results: dict[int, PageResult] = {}
+        self._now = 0.0
+
+    def recall(self, now: float) -> dict[int, PageResult]:
+        """What is known, at the start of a walk at `now` (Unix seconds).
+
+        Nothing if the clock has gone back: a fold leaves out what is too old, and may have left out too much.
+        """
+        return self._results if now >= self._now else {}
+
+    def keep(self, results: dict[int, PageResult], now: float) -> None:
+        """These pages, and no others, are known from now on."""
+        self._results, self._now = results, now
+
+
+def read(
+    reader: Reader,
+    *,
+    budget: Budget,
+    max_pages: int,
+    now: float,
+    render: Render,
+    memory: Memory | None = None,
+) -> Walked:
+    """Walk a target's list once. Blocks.
+
+    A job that stands on two pages counts once, as it was first seen. One that can't be read is left out and counted.
+
+    Args:
+        reader: gives the pages.
+        budget: which jobs count for what.
+        max_pages: as `Reader.pages` takes it.
+        now: Unix seconds at the start of the walk.
+        render: (account id, snapshot) → text.
+        memory: of the last good walk; of this one afterwards, if it is good.
+
+    Raises:
+        WalkError: the list could not be read to its end; nothing of it may be used.
+    """
+    memory = memory or Memory()
+    known = memory.recall(now)
+    seen: set[int] = set()
+    results: list[PageResult] = []
+    to_keep: dict[int, PageResult] = {}
+    for page in reader.pages(max_pages, now, known):
+        result = known.get(page.fingerprint) if page.fingerprint is not None else None
+        if result is None or not seen.isdisjoint(result.fold.keys):
+            result = fold_page(page.summaries(), seen, budget, now)
+        seen.update(result.fold.keys)
+        results.append(result)
+        if page.fingerprint is not None and result.whole:
+            to_keep[page.fingerprint] = result
+    memory.keep(to_keep, now)
+    account_id = reader.account_id or next((result.account_id for result in results if result.account_id), None)
+    snapshot = combine((result.fold for result in results), budget, now)
+    return Walked(
+        account_id=account_id,
+        snapshot=snapshot,
+        rendered=render(account_id or UNKNOWN, snapshot),
+        pages=len(results),
+        jobs=len(seen),
+        malformed=sum(result.malformed for result in results),
+        complaints=tuple(complaint for result in results for complaint in result.complaints)[:MAX_COMPLAINTS],
+    )
+
+
+def fold_page(summaries: Iterable[Any], seen: AbstractSet[int], budget: Budget, now: float) -> PageResult:
+    """Parse and fold the jobs of one page, but those whose keys have been seen. Pure.
+
+    Args:
+        summaries: decoded job summaries.
+        seen: hashes of ARNs.
+        budget: which jobs count for what.
+        now: Unix seconds at the start of the walk.
+    """
+    fold = Fold(budget, now)
+    own: set[int] = set()
+    complaints: list[str] = []
+    malformed = total = 0
+    account_id = None
+    for summary in summaries:
+        total += 1
+        job = None
+        bygone = parse_bygone(summary, fold.bygone)
+        if bygone is not None:
+            arn, status, customization_type = bygone
+        else:
+            try:
+                job = parse_job(summary, fold.keeps)
+            except MalformedJobError as error:
+                malformed += 1
+                complaints.append(str(error))
+                continue
+            arn, status, customization_type = job.arn, job.status, job.customization_type
+        key = hash(arn)
+        if key in seen or key in own:
+            continue
+        own.add(key)
+        account_id = account_id or account_of(arn)
+        fold.count(key, status, customization_type)
+        if job is not None:
+            fold.add(job)
+    return PageResult(
+        fold, account_id, malformed, tuple(complaints[:MAX_COMPLAINTS]), whole=len(own) + malformed == total
+    )
+
+
+def account_of(arn: str) -> str | None:
+    """The account in an ARN, or None if it has none."""
+    parts = arn.split(":", 5)
+    return parts[4] if len(parts) == 6 and len(parts[4]) == 12 and parts[4].isdecimal() else None
+
+
+class Walker:
+    """Walks one target, each time in a thread of its own.
+
+    Args:
+        reader: what to read with.
+        render: (account id, snapshot) → text.
+        budget: which jobs count for what.
+        max_pages: pages of one walk, at most.
+        now: the wall clock, Unix seconds.
+        name: what its threads are called.
+    """
+
+    def __init__(
+        self,
+        reader: Reader,
+        render: Render,
+        *,
+        budget: Budget,
+        max_pages: int,
+        now: Callable[[], float],
+        name: str = "walk",
+    ) -> None:
+        self._name = name
+        self._reader = reader
+        self._render = render
+        self._budget = budget
+        self._max_pages = max_pages
+        self._now = now
+        self._memory = Memory()
+        self._cut_off: threading.Thread | None = None
+
+    async def walk(self) -> Walked | Failed:
+        """Walk once. Cancel it to cut the walk off: its thread then ends soon, and nobody waits for it."""
+        if self._cut_off is not None and self._cut_off.is_alive():
+            return self._failed(
+                FailureReason.TIMEOUT,
+                "the walk before this one was cut off but still hangs in a library call; none is started beside it",
+            )
+        lifeline = Lifeline()
+        done: asyncio.Future[Walked | Failed] = asyncio.get_running_loop().create_future()
+        thread = threading.Thread(target=self._run, args=(lifeline, done), name=self._name, daemon=True)
+        thread.start()
+        try:
+            return await done
+        except asyncio.CancelledError:
+            self._cut_off = thread
+            lifeline.cut()
+            raise
+
+    def _run(self, lifeline: Lifeline, done: asyncio.Future[Walked | Failed]) -> None:
+        outcome: Walked | Failed
+        try:
+            with lifeline:
+                outcome = read(
+                    self._reader,
+                    budget=self._budget,
+                    max_pages=self._max_pages,
+                    now=self._now(),
+                    render=self._render,
+                    memory=self._memory,
+                )
+        except WalkError as error:
+            outcome = self._failed(error.reason, error.message, error)
+        except Exception as error:  # noqa: BLE001 - a bug of ours in one walk must not end the exporter
+            outcome = self._failed(FailureReason.INTERNAL, f"{error!r}; please report this as a bug", error)
+        with contextlib.suppress(RuntimeError):  # the loop has closed: the exporter is ending, nobody wants it
+            done.get_loop().call_soon_threadsafe(_deliver, done, outcome)
+
+    def _failed(self, reason: FailureReason, message: str, cause: Exception | None = None) -> Failed:
+        return Failed(self._reader.account_id, reason, message, cause)
+
+
+def _deliver(done: asyncio.Future[Walked | Failed], outcome: Walked | Failed) -> None:
+    if not done.done():  # cut off at the same moment
+        done.set_result(outcome)
