@@ -74,7 +74,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_good_configuration_is_called_good(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """`--config.check` says so on standard output, without a word to AWS."""
     assert run("--config.check", "--config.file", config) == 0
-    assert capsys.readouterr() == (f"{config}: good; 1 targets\n", "")
+    assert capsys.readouterr() == (f"{config}: good; targets: 1\n", "")
 
 
 @pytest.mark.parametrize("mode", [["--config.check"], ["--once"], []], ids=["check", "once", "serve"])
@@ -319,3 +319,21 @@ def test_a_signal_ends_once_with_1(config: Path, world: World, tmp_path: Path) -
         blocking.release.set()
 
     assert (process.returncode, out) == (1, "")
+
+
+def test_once_on_a_full_disk(config: Path, simulator: Simulator, tmp_path: Path) -> None:
+    """Metrics that can't be printed are a failure, said in one line and without a traceback."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "exporter", "--once", "--config.file", config],
+            env=environment(tmp_path, simulator),
+            cwd=ROOT,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert done.stderr.endswith('msg="can\'t print the metrics" detail="No space left on device"\n')
+    assert "Traceback" not in done.stderr

@@ -81,7 +81,7 @@ def test_plain_answers(method: str, path: str, status: int, content_type: str, b
         (
             (GOOD, BAD, NEW),
             503,
-            b"bedrock-customization-exporter is not ready: the first walk of 1 targets has not ended yet.\n",
+            b"bedrock-customization-exporter is not ready; targets whose first walk has not ended: 1.\n",
         ),
     ],
     ids=["none", "walked", "waiting"],

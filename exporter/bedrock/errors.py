@@ -85,6 +85,10 @@ def _reason(error: Exception, region_has_service: Callable[[], bool]) -> Failure
             | boto.ConfigNotFound()
             | boto.TokenRetrievalError()
             | boto.SSOError()
+            | boto.LoginError()
+            | boto.NoAuthTokenError()
+            | boto.RefreshWithMFAUnsupportedError()
+            | boto.ConfigParseError()
             | boto.InvalidConfigError()
             | boto.UnknownCredentialError()
         ):

@@ -99,7 +99,7 @@ def ready(_request: Request, site: Site) -> Response:
     if site.ready():
         return _text(200, f"{NAME} is ready.")
     waiting = sum(state.last_walk is None for state in site.states())
-    return _text(503, f"{NAME} is not ready: the first walk of {waiting} targets has not ended yet.")
+    return _text(503, f"{NAME} is not ready; targets whose first walk has not ended: {waiting}.")
 
 
 def landing_page(_request: Request, site: Site) -> Response:
