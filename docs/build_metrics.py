@@ -158,6 +158,7 @@ def _example() -> TargetState:
         last_success=NOW - 20,
         pages=1,
         jobs=8,
+        omitted=snapshot.job_series_omitted,
         snapshot=snapshot,
         rendered=Renderer(target).render(ACCOUNT, snapshot),
         failures={FailureReason.THROTTLED: 2},

@@ -5,21 +5,22 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import errno
 import logging
 import os
+import re
 import resource
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
 from pathlib import Path
 
-from exporter import __version__, config, demo, log
+from exporter import NAME, __version__, config, demo, log
 from exporter.app import App
 from exporter.bedrock import default_region
 from exporter.config import Config, ConfigError
 from exporter.simulator import Simulator
 from exporter.web import Address, ListenError, Server
-from exporter.web.routes import NAME
 
 _log = logging.getLogger(__name__)
 
@@ -34,11 +35,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             loaded = _load(flags)
         except ConfigError as error:
-            print(*error.faults, sep="\n", file=sys.stderr)
+            if sys.stderr is not None:
+                print(*error.faults, sep="\n", file=sys.stderr)
             return 2
         if flags.config_check:
-            print(f"{flags.config_file}: good; targets: {len(loaded.targets)}")
-            return 0
+            name = os.fsencode(flags.config_file).decode(errors="backslashreplace")  # a name need not be UTF-8
+            return 0 if _print(f"{name}: good; targets: {len(loaded.targets)}\n".encode()) else 1
         return asyncio.run(_once(loaded) if flags.once else _serve(loaded, flags, simulator))
 
 
@@ -95,7 +97,7 @@ def _address(text: str) -> Address:
 
 
 def _path(text: str) -> str:
-    if not text.startswith("/") or text == "/" or text.startswith(("/-/", "//")) or any(c in text for c in "?# "):
+    if not re.fullmatch(r"/(?!-/|/)[^?#% ]+", text) or not text.isprintable():  # nor what UTF-8 can't carry
         raise argparse.ArgumentTypeError(f"{text!r} is not a path such as /metrics")
     return text
 
@@ -107,7 +109,7 @@ def _load(flags: argparse.Namespace) -> Config:
     else:
         file = flags.config_file
         try:
-            text = Path(file).read_text(encoding="utf-8")
+            text = Path(file).read_bytes().decode()  # as it is, so that its hash is that of the file
         except OSError as error:
             raise ConfigError([f"{file}: can't be read: {error.strerror}; name another with --config.file"]) from error
         except UnicodeDecodeError as error:
@@ -120,16 +122,8 @@ async def _once(loaded: Config) -> int:
     app = App(loaded)
     if not await _until_stopped(app.poller.run_once()):
         return 1
-    try:
-        sys.stdout.buffer.write(app.exposition())
-        sys.stdout.flush()
-    except OSError as error:  # a full disk, or a reader that has gone
-        _log.error("can't print the metrics", extra={"detail": error.strerror})
-        os.dup2(
-            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-        )  # or Python fails again when it flushes at its end
-        return 1
-    return 0 if all(state.up for state in app.poller.states) else 1
+    printed = _print(app.exposition())
+    return 0 if printed and all(state.up for state in app.poller.states) else 1
 
 
 async def _serve(loaded: Config, flags: argparse.Namespace, simulator: Simulator | None) -> int:
@@ -142,7 +136,7 @@ async def _serve(loaded: Config, flags: argparse.Namespace, simulator: Simulator
         for place in places:
             _log.info("listening", extra={"address": place, "targets": len(loaded.targets)})
         if simulator is not None:
-            print(demo.guide(simulator.url, f"http://{places[0]}{flags.telemetry_path}"), flush=True)
+            _print(demo.guide(simulator.url, f"http://{places[0]}", flags.telemetry_path).encode())
         await app.poller.run()
 
     try:
@@ -167,7 +161,19 @@ async def _until_stopped(work: Coroutine[None, None, None]) -> bool:
         await task
     except asyncio.CancelledError:
         return False
-    finally:
-        for number in signals:
-            loop.remove_signal_handler(number)
+    return True  # the handlers stay, so that a second signal does not break what is to be done before the end
+
+
+def _print(text: bytes) -> bool:
+    """Print on standard output; whether that was possible."""
+    try:
+        if sys.stdout is None:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        sys.stdout.buffer.write(text)
+        sys.stdout.flush()
+    except OSError as error:  # a full disk, a reader that has gone, a closed descriptor
+        _log.error("can't print", extra={"detail": error.strerror})
+        # What is left in the buffer would fail again when Python flushes it at its end.
+        sys.stdout = None
+        return False
     return True

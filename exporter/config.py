@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import hashlib
 import re
@@ -9,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import (
@@ -27,7 +29,7 @@ from exporter.metrics import LABEL_NAMES
 from exporter.model import DEFAULT_SESSION_NAME, AssumeRole, AwsSettings, Budget, JobFilter, Schedule, Target
 
 DefaultRegion = Callable[[str | None], str | None]
-"""Profile name or None → the region that goes with these credentials, if there is one."""
+"""Profile name or None → the region that goes with these credentials, if there is one; ValueError if none can tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def load(text: str, *, file: str, environ: Mapping[str, str], default_region: De
         for path, fault in map(_fault, error.errors(include_url=False)):
             faults.setdefault(path, fault)
         faults = {path: fault for path, fault in faults.items() if not _is_echo(path, fault, faults)}
-    targets = _targets(schema, default_region, faults) if schema else ()
+    targets = _targets(_good_entries(document), default_region, faults)
     if schema is None or faults:
         in_file_order = sorted(faults.items(), key=lambda item: _position(item[0], document))
         raise ConfigError([f"{file}: {_spell(path)}{': ' if path else ''}{fault}" for path, fault in in_file_order])
@@ -188,6 +190,17 @@ def _not_bool(value: object) -> object:
     return value
 
 
+def _check_url(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and not re.search(r"\s", text)
+    except ValueError:  # a port or an IPv6 address that is none
+        good = False
+    if not good:
+        raise ValueError(f"{text!r} is not a URL with http or https")
+    return text
+
+
 def _not_yet(value: object) -> object:
     if value:
         raise ValueError("is not supported by this version; leave it out")
@@ -201,7 +214,7 @@ Region = Annotated[str, AfterValidator(_matching(_REGION, "an AWS region name su
 RoleArn = Annotated[str, AfterValidator(_matching(_ROLE_ARN, "an IAM role ARN"))]
 AccountId = Annotated[str, AfterValidator(_matching(re.compile(r"\d{12}", re.ASCII), "an account id of 12 digits"))]
 LabelName = Annotated[str, AfterValidator(_check_label)]
-Url = Annotated[str, AfterValidator(_matching(re.compile(r"https?://[^\s/]+(/\S*)?"), "a URL with http or https"))]
+Url = Annotated[str, AfterValidator(_check_url)]
 JobNamePart = Annotated[
     str,
     Field(max_length=63),
@@ -300,20 +313,30 @@ class _File(_Section):
     aws: _Aws = _Aws()
 
 
-def _targets(schema: _File, default_region: DefaultRegion, faults: dict[_Path, str]) -> tuple[Target, ...]:
-    """Every region of every entry; adds faults that take more than one entry to see."""
-    entries = schema.targets or [_Target()]
-    label_names = sorted({name for entry in entries for name in entry.labels})
+def _good_entries(document: Any) -> list[tuple[_Path, _Target]]:  # noqa: ANN401 - what the file holds
+    """The targets of a file that are good in themselves, whatever else is wrong with it, each with its path."""
+    listed = document.get("targets") if isinstance(document, dict) else ()
+    if listed is None:
+        return [(("targets",), _Target())]
+    entries: list[tuple[_Path, _Target]] = []
+    for index, entry in enumerate(listed if isinstance(listed, list) else ()):
+        with contextlib.suppress(ValidationError):  # reported with the rest of the file
+            entries.append((("targets", index), _Target.model_validate(entry)))
+    return entries
+
+
+def _targets(
+    entries: list[tuple[_Path, _Target]], default_region: DefaultRegion, faults: dict[_Path, str]
+) -> tuple[Target, ...]:
+    """Every region of every entry; adds the faults that take more than one key to see."""
+    label_names = sorted({name for _, entry in entries for name in entry.labels})
     targets: dict[tuple[object, ...], Target] = {}
-    for index, entry in enumerate(entries):
-        path: _Path = ("targets", index) if schema.targets else ("targets",)
+    for path, entry in entries:
         regions = entry.regions
         if regions is None:
-            region = default_region(entry.profile)
+            region, why = _default_region(entry.profile, default_region)
             if region is None:
-                faults[*path, "regions"] = (
-                    "no region is given, and neither AWS_REGION nor the AWS configuration has one"
-                )
+                faults[*path, "regions"] = f"no region is given, and {why}"
                 continue
             regions = (region,)
         role = AssumeRole(**entry.assume_role.model_dump()) if entry.assume_role else None
@@ -333,6 +356,14 @@ def _targets(schema: _File, default_region: DefaultRegion, faults: dict[_Path, s
             if same is not target:
                 faults[*path, "regions", number] = f"{region!r} of this account is in {same.name} already"
     return tuple(targets.values())
+
+
+def _default_region(profile: str | None, ask: DefaultRegion) -> tuple[str | None, str]:
+    """The region that goes with a profile, or why there is none."""
+    try:
+        return ask(profile), "neither AWS_REGION nor the AWS configuration has one"
+    except ValueError as error:
+        return None, f"the AWS configuration can't be read: {error}"
 
 
 # Text → document ------------------------------------------------------------------------------------------------------

@@ -48,14 +48,14 @@ def start(environ: MutableMapping[str, str]) -> Simulator:
     return simulator
 
 
-def guide(simulator_url: str, metrics_url: str) -> str:
-    """What to tell the person who started the demo."""
-    page = metrics_url.rsplit("/", 1)[0] + "/"
+def guide(simulator_url: str, url: str, telemetry_path: str) -> str:
+    """What to tell the person who started the demo, which serves at `url`."""
+    metrics_url = url + telemetry_path
     return f"""\
 Demo: a simulated Amazon Bedrock, two accounts in three regions, is at {simulator_url}
       Nothing of your AWS set-up is read, and nothing leaves this machine.
 
-  page      {page}
+  page      {url}/
   metrics   {metrics_url}
 
 What to look at, once the first walks have ended (seconds):

@@ -184,12 +184,12 @@ def _target_malformed(state: TargetState) -> Iterator[Sample]:
 
 
 def _target_omitted(state: TargetState) -> Iterator[Sample]:
-    if state.snapshot is not None:
-        yield Sample(state.snapshot.job_series_omitted)
+    if state.omitted is not None:
+        yield Sample(state.omitted)
 
 
 _LIST = "From ListModelCustomizationJobs; as old as the last good walk."
-_GROWS = "From ListModelCustomizationJobs, filled in at the scrape."
+_GROWS = "From ListModelCustomizationJobs; as old as the last good walk, the time filled in at the scrape."
 
 SNAPSHOT_FAMILIES: tuple[Family[Snapshot], ...] = (
     Family(

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from exporter import NAME
+
 UNKNOWN = "unknown"
 """Label value for what can't be learnt (yet): an account id, a customization type, a base model."""
 
@@ -178,7 +180,7 @@ class FailureReason(StrEnum):
     INTERNAL = "internal"
 
 
-DEFAULT_SESSION_NAME = "bedrock-customization-exporter"
+DEFAULT_SESSION_NAME = NAME
 """How the exporter shows in CloudTrail where it has assumed a role."""
 
 
@@ -373,6 +375,7 @@ class TargetState:
         last_success: when the last good walk ended. Unix seconds; None before the first.
         pages: pages of the last good walk.
         jobs: distinct jobs of the last good walk.
+        omitted: ended jobs that the budget left out of the job series in the last good walk.
         snapshot: of the last good walk; None before the first and once it is stale.
         rendered: the snapshot as text; empty without one.
         failures: failed walks by reason since the start.
@@ -387,6 +390,7 @@ class TargetState:
     last_success: float | None = None
     pages: int | None = None
     jobs: int | None = None
+    omitted: int | None = None
     snapshot: Snapshot | None = None
     rendered: Rendered = field(default_factory=dict)
     failures: Mapping[FailureReason, int] = field(default_factory=dict)

@@ -156,6 +156,7 @@ def advanced(state: TargetState, outcome: Walked | Failed, now: float) -> Target
             last_success=now,
             pages=outcome.pages,
             jobs=outcome.jobs,
+            omitted=outcome.snapshot.job_series_omitted,
             snapshot=outcome.snapshot,
             rendered=outcome.rendered,
             malformed=state.malformed + outcome.malformed,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+import traceback
 from collections.abc import Callable, Container, Iterable, Iterator
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -114,8 +115,14 @@ def read(
         results.append(result)
         if page.fingerprint is not None and result.whole:
             to_keep[page.fingerprint] = result
+    listed = next((result.account_id for result in results if result.account_id), None)
+    account_id = reader.account_id or listed
+    if listed not in {None, account_id}:
+        raise WalkError(
+            FailureReason.CREDENTIALS,
+            f"account_id is {account_id}, but the jobs that the credentials list are of {listed}; correct one of them",
+        )
     memory.keep(to_keep, now)
-    account_id = reader.account_id or next((result.account_id for result in results if result.account_id), None)
     snapshot = combine((result.fold for result in results), budget, now)
     return Walked(
         account_id=account_id,
@@ -225,10 +232,14 @@ class Walker:
             raise
 
     def _run(self, lifeline: Lifeline, done: asyncio.Future[Walked | Failed]) -> None:
-        outcome: Walked | Failed
+        outcome = self._outcome(lifeline)
+        with contextlib.suppress(RuntimeError):  # the loop has closed: the exporter is ending, nobody wants it
+            done.get_loop().call_soon_threadsafe(_deliver, done, outcome)
+
+    def _outcome(self, lifeline: Lifeline) -> Walked | Failed:
         try:
             with lifeline:
-                outcome = read(
+                return read(
                     self._reader,
                     budget=self._budget,
                     max_pages=self._max_pages,
@@ -237,14 +248,32 @@ class Walker:
                     memory=self._memory,
                 )
         except WalkError as error:
-            outcome = self._failed(error.reason, error.message, error)
+            return self._failed(error.reason, error.message, error)
         except Exception as error:  # noqa: BLE001 - a bug of ours in one walk must not end the exporter
-            outcome = self._failed(FailureReason.INTERNAL, f"{error!r}; please report this as a bug", error)
-        with contextlib.suppress(RuntimeError):  # the loop has closed: the exporter is ending, nobody wants it
-            done.get_loop().call_soon_threadsafe(_deliver, done, outcome)
+            return self._failed(FailureReason.INTERNAL, f"{error!r}; please report this as a bug", error)
 
     def _failed(self, reason: FailureReason, message: str, cause: Exception | None = None) -> Failed:
+        if cause is not None:
+            _let_go(cause)
+            if reason is not FailureReason.INTERNAL:  # only a bug is logged with its traceback
+                cause.__traceback__ = cause.__cause__ = cause.__context__ = None
         return Failed(self._reader.account_id, reason, message, cause)
+
+
+def _let_go(error: BaseException) -> None:
+    """Free what the frames of an exception's traceback hold, and of the exceptions behind it: every page of the walk.
+
+    Its place is a target's state for as long as the target is down; and frames and exceptions refer to each other, so
+    that of the walks before, too, nothing would be freed until Python's garbage collector looks at its oldest objects.
+    """
+    chain: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while chain:
+        each = chain.pop()
+        if each is not None and id(each) not in seen:
+            seen.add(id(each))
+            traceback.clear_frames(each.__traceback__)
+            chain += (each.__cause__, each.__context__)
 
 
 def _deliver(done: asyncio.Future[Walked | Failed], outcome: Walked | Failed) -> None:

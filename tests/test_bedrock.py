@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import math
+import os
 import re
 import socket
 import threading
@@ -12,6 +13,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -21,6 +23,7 @@ import pytest
 from botocore.loaders import Loader
 from botocore.parsers import ResponseParserError
 from faults import ACCOUNT, HTML, OTHER, ROLE, Service, error, job, page
+from urllib3.exceptions import NameResolutionError
 
 from exporter.bedrock import Lifeline, Sessions, TargetClient, WirePage, default_region
 from exporter.bedrock.errors import walk_error
@@ -509,7 +512,8 @@ def test_no_credentials(connect: Connect, monkeypatch: pytest.MonkeyPatch, reque
 def test_unknown_profile(connect: Connect, target: Target) -> None:
     """A profile that is not in the user's AWS files is a matter of credentials; it hinders neither start nor region."""
     assert failure(connect(Service(page()), target)).reason is FailureReason.CREDENTIALS
-    assert default_region("missing") is None
+    with pytest.raises(ValueError, match=r"The config profile \(missing\) could not be found"):
+        default_region("missing")
 
 
 def test_unknown_default_profile(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -795,10 +799,67 @@ def test_reason_of_an_exception(exception: Exception, reason: FailureReason) -> 
 
 
 def test_reason_where_the_region_has_no_service() -> None:
-    """A host that is not there means an unsupported region, but a time-out there is still a time-out."""
+    """A name that is not there means an unsupported region; whatever else goes wrong there is what it is."""
+    unresolved = NameResolutionError("bedrock.xx-new-1.amazonaws.com", None, socket.gaierror())  # type: ignore[arg-type]
     for exception, reason in (
-        (boto.EndpointConnectionError(**URL), FailureReason.UNSUPPORTED_REGION),
+        (boto.EndpointConnectionError(**URL, error=unresolved), FailureReason.UNSUPPORTED_REGION),
+        (boto.EndpointConnectionError(**URL, error=ConnectionRefusedError()), FailureReason.NETWORK),
         (boto.ConnectTimeoutError(**URL), FailureReason.TIMEOUT),
         (boto.ConnectionClosedError(**URL), FailureReason.NETWORK),
     ):
-        assert walk_error(exception, lambda: False).reason is reason
+        assert walk_error(exception, lambda: True).reason is reason
+    assert walk_error(boto.EndpointConnectionError(**URL, error=unresolved), lambda: False).reason is (
+        FailureReason.NETWORK
+    )
+
+
+@pytest.mark.parametrize(
+    ("files", "variables"),
+    [
+        pytest.param({"config": "[default"}, {}, id="a configuration that can't be parsed"),
+        pytest.param({"config": "[default]\ncredential_process = /no/such"}, {}, id="a command that is not there"),
+        pytest.param({"config": "[default]\ncredential_process = echo x"}, {}, id="a command that prints no JSON"),
+        pytest.param(
+            {}, {"AWS_WEB_IDENTITY_TOKEN_FILE": "/no/such", "AWS_ROLE_ARN": ROLE}, id="a token file that is not there"
+        ),
+        pytest.param({}, {"AWS_ACCESS_KEY_ID": "x", "AWS_DEFAULTS_MODE": "x"}, id="a mode that there is not"),
+    ],
+)
+def test_faults_of_the_aws_set_up(
+    connect: Connect,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    files: dict[str, str],
+    variables: dict[str, str],
+) -> None:
+    """They are a matter of credentials, for the user to mend, and never called a bug of ours."""
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    for name, text in files.items():
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / name))
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert failure(connect(Service(page()))).reason is FailureReason.CREDENTIALS
+
+
+def test_credentials_that_take_for_ever_hold_up_no_other_profile(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, loader: Loader
+) -> None:
+    """A command that gives no credentials, and no error either, is waited for by the targets of its profile only."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    config = tmp_path / "config"
+    config.write_text(f"[profile hangs]\ncredential_process = cat {pipe}\n", encoding="utf-8")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    with Server(Service(page(job(1)))) as server:
+        sessions = Sessions(replace(SETTINGS, endpoint_url=server.url))
+        sessions._loader = loader
+        hanging = TargetClient(replace(TARGET, profile="hangs"), sessions)
+        thread = threading.Thread(target=lambda: failure(hanging))
+        thread.start()
+        with pipe.open("w"):  # opens once the command reads
+            good = TargetClient(TARGET, sessions)
+            assert names(walk(good)) == ["job-1"]
+            assert thread.is_alive()
+            good.close()
+        assert finishes(thread)

@@ -82,7 +82,9 @@ def test_every_fault_of_a_bad_configuration_is_printed(
     mode: list[str], config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A bad file ends every mode with exit code 2 and all of its faults, a line each, on standard error."""
-    config.write_text("poll: {intervall: 60s}\naws: {max_attempts: 0}\n", encoding="utf-8")
+    config.write_text(
+        "poll: {intervall: 60s}\ntargets: [{regions: [us-east-1]}]\naws: {max_attempts: 0}\n", encoding="utf-8"
+    )
 
     assert run(*mode, "--config.file", config) == 2
     assert capsys.readouterr() == (
@@ -335,5 +337,5 @@ def test_once_on_a_full_disk(config: Path, simulator: Simulator, tmp_path: Path)
             check=False,
         )
     assert done.returncode == 1
-    assert done.stderr.endswith('msg="can\'t print the metrics" detail="No space left on device"\n')
+    assert done.stderr.endswith('msg="can\'t print" detail="No space left on device"\n')
     assert "Traceback" not in done.stderr

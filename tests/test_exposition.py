@@ -80,6 +80,7 @@ def state_of(
         last_success=NOW,
         pages=1,
         jobs=len(jobs),
+        omitted=snapshot.job_series_omitted,
         snapshot=snapshot,
         rendered=plain.render_snapshot(target, account_id, snapshot),
     )
@@ -214,16 +215,16 @@ bedrock_exporter_target_malformed_jobs_total{aws_account_id="111122223333",aws_r
 # HELP bedrock_exporter_target_job_series_omitted Ended jobs within retain that have no series of their own, as job_series.max_jobs is reached. From the exporter; as old as the last good walk.
 # TYPE bedrock_exporter_target_job_series_omitted gauge
 bedrock_exporter_target_job_series_omitted{aws_account_id="111122223333",aws_region="us-east-1"} 0
-# HELP bedrock_model_customization_subtask_duration_seconds Seconds from the start of a sub-task to its end, or to now while it runs; absent before. From ListModelCustomizationJobs, filled in at the scrape.
+# HELP bedrock_model_customization_subtask_duration_seconds Seconds from the start of a sub-task to its end, or to now while it runs; absent before. From ListModelCustomizationJobs; as old as the last good walk, the time filled in at the scrape.
 # TYPE bedrock_model_customization_subtask_duration_seconds gauge
 bedrock_model_customization_subtask_duration_seconds{aws_account_id="111122223333",aws_region="us-east-1",job_id="q4ad8z8tioq8",job_name="tone-7",customization_type="FINE_TUNING",subtask="validation"} 900.0
-# HELP bedrock_model_customization_job_time_since_last_modified_seconds Seconds since the last modification of a job. From ListModelCustomizationJobs, filled in at the scrape.
+# HELP bedrock_model_customization_job_time_since_last_modified_seconds Seconds since the last modification of a job. From ListModelCustomizationJobs; as old as the last good walk, the time filled in at the scrape.
 # TYPE bedrock_model_customization_job_time_since_last_modified_seconds gauge
 bedrock_model_customization_job_time_since_last_modified_seconds{aws_account_id="111122223333",aws_region="us-east-1",job_id="q4ad8z8tioq8",job_name="tone-7",customization_type="FINE_TUNING"} 7260.000
-# HELP bedrock_model_customization_job_duration_seconds Seconds from creation to the end of a job, or to now while it runs. From ListModelCustomizationJobs, filled in at the scrape.
+# HELP bedrock_model_customization_job_duration_seconds Seconds from creation to the end of a job, or to now while it runs. From ListModelCustomizationJobs; as old as the last good walk, the time filled in at the scrape.
 # TYPE bedrock_model_customization_job_duration_seconds gauge
 bedrock_model_customization_job_duration_seconds{aws_account_id="111122223333",aws_region="us-east-1",job_id="q4ad8z8tioq8",job_name="tone-7",customization_type="FINE_TUNING"} 10860.000
-# HELP bedrock_model_customization_job_waiting_seconds Seconds that an InProgress job has had no sub-task running while one is NotStarted, counted from the end of the last one or from creation; absent when it does not wait. From ListModelCustomizationJobs, filled in at the scrape.
+# HELP bedrock_model_customization_job_waiting_seconds Seconds that an InProgress job has had no sub-task running while one is NotStarted, counted from the end of the last one or from creation; absent when it does not wait. From ListModelCustomizationJobs; as old as the last good walk, the time filled in at the scrape.
 # TYPE bedrock_model_customization_job_waiting_seconds gauge
 bedrock_model_customization_job_waiting_seconds{aws_account_id="111122223333",aws_region="us-east-1",job_id="q4ad8z8tioq8",job_name="tone-7",customization_type="FINE_TUNING"} 9060.000
 """  # noqa: E501 - lines are as long as they are
@@ -764,7 +765,8 @@ last_success_timestamp_seconds{} 1790852400.0
 walk_pages{} 1
 walk_jobs{} 1
 walk_failures_total{,reason="access_denied"} 60
-malformed_jobs_total{} 0""",
+malformed_jobs_total{} 0
+job_series_omitted{} 0""",
             False,
             id="stale, and the jobs go",
         ),

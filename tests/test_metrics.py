@@ -120,7 +120,7 @@ def test_help(family: Family[Any]) -> None:
     assert len(meaning) > 15
     assert source in {
         "ListModelCustomizationJobs; as old as the last good walk.",
-        "ListModelCustomizationJobs, filled in at the scrape.",
+        "ListModelCustomizationJobs; as old as the last good walk, the time filled in at the scrape.",
         "the exporter.",
         "the exporter; as old as the last good walk.",
     }
@@ -181,7 +181,7 @@ def samples(family: Family[Any]) -> list[list[Sample]]:
     elif family in JOB_FAMILIES:
         subjects = [JobSeries(job, snapshot) for job in snapshot.job_series]
     else:
-        good = TargetState(target, last_walk=NOW, last_success=NOW, pages=1, jobs=9, snapshot=snapshot)
+        good = TargetState(target, last_walk=NOW, last_success=NOW, pages=1, jobs=9, omitted=2, snapshot=snapshot)
         bad = TargetState(target, failure=failure, last_walk=NOW, failures={FailureReason.TIMEOUT: 3}, malformed=2)
         subjects = [TargetState(target), good, bad]
     return [list(family.samples(subject)) for subject in subjects]

@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -171,13 +172,22 @@ def test_the_landing_page_shows_every_target() -> None:
 
     assert (response.status, response.headers) == (200, {"Content-Type": HTML})
     assert rows(response) == [
-        "<td>111122223333</td><td>us-east-1</td><td>team=platform</td><td>7</td><td>good</td>",
-        '<td>unknown</td><td>eu-west-1</td><td>team=</td><td></td><td class="bad">timeout: too slow</td>',
-        "<td>unknown</td><td>ap-south-1</td><td>team=</td><td></td><td>not yet ended</td>",
+        "<td>111122223333</td><td>us-east-1</td><td>team=platform</td><td>7</td><td>5 s ago</td><td>good</td>",
+        '<td>unknown</td><td>eu-west-1</td><td>team=</td><td></td><td>never</td><td class="bad">timeout: too slow</td>',
+        "<td>unknown</td><td>ap-south-1</td><td>team=</td><td></td><td>never</td><td>not yet ended</td>",
     ]
     assert f"Version {__version__}.".encode() in response.body
     for link in (b"/metrics", b"/-/healthy", b"/-/ready"):
         assert b'<a href="%s">' % link in response.body
+
+
+def test_the_landing_page_says_how_old_the_data_is() -> None:
+    """While walks fail the last good one gets older, and then what it brought is stale."""
+    failing = replace(GOOD, failure=Failed(None, FailureReason.NETWORK, "down"), last_success=NOW - 600)
+    stale = replace(failing, snapshot=None, rendered={})
+
+    assert ["<td>600 s ago</td>" in row for row in rows(get("/", at=site(failing)))] == [True]
+    assert ["<td>600 s ago, stale</td>" in row for row in rows(get("/", at=site(stale)))] == [True]
 
 
 def test_the_landing_page_escapes_whatever_others_wrote() -> None:
@@ -192,5 +202,5 @@ def test_the_landing_page_escapes_whatever_others_wrote() -> None:
     safe = "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&amp;&#x27;"
 
     assert rows(get("/", at=site(state))) == [
-        f'<td>{safe}</td><td>{safe}</td><td>team={safe}</td><td></td><td class="bad">network: {safe}</td>'
+        f'<td>{safe}</td><td>{safe}</td><td>team={safe}</td><td></td><td>never</td><td class="bad">network: {safe}</td>'
     ]

@@ -123,7 +123,7 @@ def test_complaints_are_bounded_and_counts_are_not() -> None:
 @pytest.mark.parametrize(
     ("known", "jobs", "account_id", "rendered_as"),
     [
-        pytest.param(OWN, [summary(1, OTHER)], OWN, OWN, id="known"),
+        pytest.param(OWN, [summary(1, "")], OWN, OWN, id="known"),
         pytest.param(None, [summary(1, OTHER), summary(2, OWN)], OTHER, OTHER, id="from-the-first-job"),
         pytest.param(None, [], None, "unknown", id="nobody-knows"),
         pytest.param(None, [summary(1, "")], None, "unknown", id="job-without-account"),
@@ -138,6 +138,17 @@ def test_the_account_is_the_readers_or_else_the_jobs_own(
 
     assert outcome.account_id == account_id
     assert renders.accounts == (rendered_as,)
+
+
+def test_jobs_of_another_account_are_not_believed() -> None:
+    """A wrong account_id in the configuration would put another account's name on every series."""
+    outcome = walk_once(Reader(page([summary(1, OTHER)], None), account_id=OWN))
+
+    assert outcome == Failed(
+        OWN,
+        FailureReason.CREDENTIALS,
+        f"account_id is {OWN}, but the jobs that the credentials list are of {OTHER}; correct one of them",
+    )
 
 
 @pytest.mark.parametrize(

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import contextlib
 import copy
+import json
 import logging
 import os
 import threading
 from collections.abc import Callable, Container, Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import botocore.session
 from botocore.config import Config as BotoConfig
 from botocore.credentials import DeferredRefreshableCredentials
-from botocore.exceptions import BotoCoreError, ClientError, ProfileNotFound
+from botocore.exceptions import BotoCoreError, NoCredentialsError
 from botocore.loaders import Loader
 
-from exporter import __version__
+from exporter import NAME, __version__
 from exporter.bedrock import lifeline
 from exporter.bedrock.errors import walk_error
 from exporter.bedrock.wire import WirePage, parse_page
@@ -37,27 +37,33 @@ def default_region(profile: str | None) -> str | None:
     """The region that goes with the default credentials or a profile, if the user's AWS set-up names one.
 
     ``AWS_REGION`` first, which botocore does not read but EKS, Lambda and the other SDKs use.
+
+    Raises:
+        ValueError: the AWS configuration can't be read, or has no such profile.
     """
-    with contextlib.suppress(ProfileNotFound):  # every walk will say so; with regions named, the start must go on
+    if os.environ.get("AWS_REGION"):
+        return os.environ["AWS_REGION"]
+    try:
         region: str | None = botocore.session.Session(profile=profile).get_config_variable("region")
-        return os.environ.get("AWS_REGION") or region
-    return None
+    except BotoCoreError as error:
+        raise ValueError(str(error)) from error
+    return region
 
 
 class Sessions:
     """Makes the boto3 clients of all targets.
 
-    One session per profile serves every target without a role; a role has a session of its own for its credentials.
-    All share one loader, as a session's own copy of the service models costs 10 MB and 180 ms.
+    Targets without a role share the session of their profile; a role has one of its own, for its credentials. All share
+    one loader, as a session's own copy of the service models costs 10 MB and 180 ms.
+
+    Safe to use from several threads; where a profile's credentials take long to be had, only its targets wait.
     """
 
     def __init__(self, aws: AwsSettings, on_request: OnRequest = lambda _: None) -> None:
         # botocore's own service models only, not those in ~/.aws/models: `--demo` reads no file of the user.
         self._loader = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
-        self._cores: dict[str | None, botocore.session.Session] = {}
-        self._accounts: dict[str | None, str] = {}
-        self._sts_clients: dict[tuple[str | None, str, bool], Any] = {}
-        self._lock = threading.RLock()  # boto3 sessions are not safe to share between threads, their clients are
+        self._profiles: dict[str | None, _Profile] = {}
+        self._lock = threading.Lock()  # for the dictionary only: nothing that can take long is done under it
         self._on_request = on_request
         self._endpoint_url = aws.endpoint_url
         self._config = BotoConfig(
@@ -69,7 +75,7 @@ class Sessions:
             signature_version="v4",
             use_fips_endpoint=aws.use_fips,
             tcp_keepalive=True,
-            user_agent_extra=f"bedrock-customization-exporter/{__version__}",
+            user_agent_extra=f"{NAME}/{__version__}",
         )
         # For what a walk can do without: the time belongs to the list.
         self._brief = self._config.merge(
@@ -77,49 +83,85 @@ class Sessions:
         )
 
     def bedrock(self, target: Target) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
-        """A client for the target's jobs, with the target's own credentials."""
-        with self._lock:
-            role = target.assume_role
-            core = self._core(target.profile) if role is None else self._role_core(target, role)
-            client = self._client(core, "bedrock", target.region, self._config, endpoint_url=self._endpoint_url)
-            client.meta.events.register("before-parse", _keep_body)
-            return client
+        """A client for the target's jobs, whose credentials are there and current.
+
+        Raises:
+            WalkError: there are no credentials, or something is wrong with what they come from.
+            BotoCoreError, ClientError: of STS, when a role is to be assumed.
+        """
+        profile = self._profile(target)
+        with profile.lock:
+            try:
+                session = self._open(profile)
+                if target.assume_role is not None:
+                    sts = self._sts(profile, target, self._config)
+                    session = _with_role(session, target.assume_role, sts)
+                client = self._client(session, "bedrock", target, self._config, endpoint_url=self._endpoint_url)
+            except Exception as error:  # providers of credentials raise what they like, mostly OSError and ValueError
+                raise _bad_credentials(error) from error
+        client.meta.events.register("before-parse", _keep_body)
+        return client
 
     def account_id(self, target: Target) -> str | None:
         """The account of the target's credentials, its role apart, as STS says; None while STS does not answer.
 
         It needs no permission, but STS may be out of reach where Bedrock is not.
         """
-        if target.profile not in self._accounts:
+        profile = self._profile(target)
+        if profile.account_id is None:
             try:
-                self._accounts[target.profile] = self._sts(target, self._brief).get_caller_identity()["Account"]
-            except (BotoCoreError, ClientError) as error:
+                with profile.lock:
+                    sts = self._sts(profile, target, self._brief)
+                profile.account_id = sts.get_caller_identity()["Account"]
+            except WalkError:  # cut off
+                raise
+            except Exception as error:  # noqa: BLE001 - anything may answer in its place, such as a proxy
                 # The list will say what is wrong, if something is, and its jobs tell the account, too (see `walk`).
                 _log.debug("can't ask STS for the account: %s", error)
-        return self._accounts.get(target.profile)
+        return profile.account_id
 
     def has_service(self, region: str) -> bool:
         """Whether botocore's list of endpoints has Amazon Bedrock in the region."""
-        with self._lock:
-            core = self._core(None)
-            return any(
-                region in core.get_available_regions("bedrock", partition)
-                for partition in core.get_available_partitions()
-            )
+        session = self._session(None)
+        return any(
+            region in session.get_available_regions("bedrock", partition)
+            for partition in session.get_available_partitions()
+        )
 
-    def _sts(self, target: Target, config: BotoConfig) -> Any:  # noqa: ANN401 - see above
-        """A client for STS in the target's region, with the credentials that its role is assumed with; shared."""
+    def _profile(self, target: Target) -> _Profile:
         with self._lock:
-            key = (target.profile, target.region, config is self._brief)
-            if key not in self._sts_clients:
-                self._sts_clients[key] = self._client(self._core(target.profile), "sts", target.region, config)
-            return self._sts_clients[key]
+            return self._profiles.setdefault(target.profile, _Profile(target.profile))
+
+    def _session(self, profile: str | None) -> botocore.session.Session:
+        session = botocore.session.Session(profile=profile)
+        session.register_component("data_loader", self._loader)
+        return session
+
+    def _open(self, profile: _Profile) -> botocore.session.Session:
+        """The session of a profile, which has credentials.
+
+        One that has none is not kept: botocore reads its files once, and a client made without credentials never gets
+        any, so that the exporter would have to be restarted when there are some.
+        """
+        if profile.session is None:
+            session = self._session(profile.name)
+            if session.get_credentials() is None:
+                raise NoCredentialsError
+            profile.session = session
+        return profile.session
+
+    def _sts(self, profile: _Profile, target: Target, config: BotoConfig) -> Any:  # noqa: ANN401 - see above
+        """A client for STS in the target's region, with the profile's credentials; shared by its targets there."""
+        key = (target.region, config is self._brief)
+        if key not in profile.sts:
+            profile.sts[key] = self._client(self._open(profile), "sts", target, config)
+        return profile.sts[key]
 
     def _client(
-        self, core: botocore.session.Session, service: str, region: str, config: BotoConfig, **kwargs: str | None
+        self, core: botocore.session.Session, service: str, target: Target, config: BotoConfig, **kwargs: str | None
     ) -> Any:  # noqa: ANN401 - see above
         session = boto3.Session(botocore_session=core)
-        client = session.client(service, region_name=region, config=config, **kwargs)
+        client = session.client(service, region_name=target.region, config=config, **kwargs)
         lifeline.attach(client)
         client.meta.events.register("before-send", self._count)
         return client
@@ -127,22 +169,37 @@ class Sessions:
     def _count(self, event_name: str, **_: object) -> None:
         self._on_request(event_name.rpartition(".")[2])
 
-    def _core(self, profile: str | None) -> botocore.session.Session:
-        if profile not in self._cores:
-            self._cores[profile] = core = botocore.session.Session(profile=profile)
-            core.register_component("data_loader", self._loader)
-        return self._cores[profile]
 
-    def _role_core(self, target: Target, role: AssumeRole) -> botocore.session.Session:
-        """A session with the role's credentials.
+class _Profile:
+    """What the targets of one profile, or of the default credentials (None), share. Its lock guards all of it."""
 
-        It is a shallow copy that answers one question differently: a session made from nothing costs 10 ms and half
-        of a client's memory for handlers that are the same for all.
-        """
-        core = copy.copy(self._core(target.profile))
-        credentials = role_credentials(self._sts(target, self._config), role)
-        core.get_credentials = lambda: credentials
-        return core
+    def __init__(self, name: str | None) -> None:
+        self.name = name
+        self.lock = threading.Lock()  # boto3 sessions are not safe to share between threads, their clients are
+        self.session: botocore.session.Session | None = None
+        self.account_id: str | None = None
+        self.sts: dict[tuple[str, bool], Any] = {}
+
+
+def _with_role(session: botocore.session.Session, role: AssumeRole, sts: Any) -> botocore.session.Session:  # noqa: ANN401
+    """The session with a role's credentials in the place of its own.
+
+    It is a shallow copy that answers one question differently: a session made from nothing costs 10 ms, and half of a
+    client's memory for handlers that are the same for all.
+    """
+    credentials = role_credentials(sts, role)
+    session = copy.copy(session)
+    session.get_credentials = lambda: credentials
+    return session
+
+
+def _bad_credentials(error: Exception) -> Exception:
+    if isinstance(error, BotoCoreError):
+        return cast(Exception, error)
+    return WalkError(
+        FailureReason.CREDENTIALS,
+        f"the AWS client can't be set up: {error!r}; check the AWS configuration, its variables and its files",
+    )
 
 
 def role_credentials(sts: Any, role: AssumeRole) -> DeferredRefreshableCredentials:  # noqa: ANN401 - boto3's
@@ -160,13 +217,17 @@ def role_credentials(sts: Any, role: AssumeRole) -> DeferredRefreshableCredentia
         request["ExternalId"] = role.external_id
 
     def assume() -> dict[str, str]:
-        credentials = sts.assume_role(**request)["Credentials"]
-        return {
-            "access_key": credentials["AccessKeyId"],
-            "secret_key": credentials["SecretAccessKey"],
-            "token": credentials["SessionToken"],
-            "expiry_time": credentials["Expiration"].isoformat(),
-        }
+        try:
+            credentials = sts.assume_role(**request)["Credentials"]
+            return {
+                "access_key": credentials["AccessKeyId"],
+                "secret_key": credentials["SecretAccessKey"],
+                "token": credentials["SessionToken"],
+                "expiry_time": credentials["Expiration"].isoformat(),
+            }
+        except KeyError as error:  # botocore makes much of any XML
+            message = f"AssumeRole answered without {error}; is a proxy or a wrong endpoint in between?"
+            raise WalkError(FailureReason.MALFORMED_RESPONSE, message) from error
 
     return DeferredRefreshableCredentials(refresh_using=assume, method="assume-role")
 
@@ -207,7 +268,12 @@ class TargetClient:
             raise self._explain(error) from error
 
     def _explain(self, error: Exception) -> WalkError:
-        return walk_error(error, lambda: self._sessions.has_service(self._target.region))
+        return walk_error(error, self._lacks_service)
+
+    def _lacks_service(self) -> bool:
+        """Whether the endpoint is AWS's own, in a region where botocore knows of no Bedrock."""
+        region = self._target.region
+        return f".{region}." in self._bedrock.meta.endpoint_url and not self._sessions.has_service(region)
 
     def _read(self, max_pages: int, now: float, known: Container[int]) -> Iterator[WirePage]:
         request = list_request(self._target, now)
@@ -255,3 +321,28 @@ def _keep_body(response_dict: dict[str, Any], customized_response_dict: dict[str
     if response_dict["status_code"] < 300:
         customized_response_dict["body"] = response_dict["body"]
         response_dict["body"] = b"{}"
+    else:
+        response_dict["body"] = _plain_error(response_dict["body"])
+
+
+def _plain_error(body: bytes) -> bytes:
+    """An error's body with only what botocore's parser looks for, and that as text.
+
+    It stumbles over JSON that is no object, a code that is a number, or a proxy's page that is not UTF-8: the status,
+    which says what is wrong, would be lost, and no further attempt made.
+    """
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        answer = {"message": body[:_LONGEST_MESSAGE].decode(errors="replace")}
+    told = answer.items() if isinstance(answer, dict) else ()
+    return json.dumps(
+        {
+            name: text[:_LONGEST_MESSAGE]
+            for name, text in told
+            if name in {"message", "Message", "code", "Code", "__type"} and isinstance(text, str)
+        }
+    ).encode()
+
+
+_LONGEST_MESSAGE = 500

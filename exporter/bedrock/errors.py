@@ -1,10 +1,14 @@
-"""Any exception that a walk can meet → its reason and a message that says what to do. Pure."""
+"""Any exception that a walk can meet → its reason and a message that says what to do."""
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable
+from json import JSONDecodeError
 
 from botocore import exceptions as boto
+from botocore.parsers import ResponseParserError
+from urllib3.exceptions import NameResolutionError
 
 from exporter.model import FailureReason, WalkError
 
@@ -37,12 +41,15 @@ _THROTTLED = frozenset(
     }
 )
 
+_LONGEST = 1000
+"""Characters of an exception's text that are shown."""
+
 _WISHES = {
     FailureReason.THROTTLED: "raise poll.interval, or ask AWS for a higher rate",
     FailureReason.ACCESS_DENIED: "allow bedrock:ListModelCustomizationJobs on Resource '*' for this identity",
     FailureReason.ASSUME_ROLE_DENIED: "allow sts:AssumeRole on the role, and this identity in the role's trust policy",
-    FailureReason.CREDENTIALS: "give the exporter valid, current AWS credentials",
-    FailureReason.UNSUPPORTED_REGION: "take the region out of the configuration; it has no model customization",
+    FailureReason.CREDENTIALS: "give the exporter valid, current AWS credentials, and check the AWS configuration",
+    FailureReason.UNSUPPORTED_REGION: "check the region's name, or take it out: it has no model customization",
     FailureReason.TIMEOUT: "check the network, or raise aws.read_timeout and poll.timeout",
     FailureReason.NETWORK: "check the network, DNS, the proxy and aws.endpoint_url",
     FailureReason.SERVER_ERROR: "wait; the service is at fault, and the next walk tries again",
@@ -51,26 +58,39 @@ _WISHES = {
 }
 
 
-def walk_error(error: Exception, region_has_service: Callable[[], bool] = lambda: True) -> WalkError:
+def walk_error(error: Exception, lacks_service: Callable[[], bool] = lambda: False) -> WalkError:
     """Explain an exception that ended a walk.
 
     Args:
         error: whatever the walk raised. A `WalkError` is handed back as it is.
-        region_has_service: tells whether botocore's own list of endpoints has Bedrock in the target's region. Where it
-            has not, a name that can't be resolved means that the region lacks the service, not that the network is
-            down.
+        lacks_service: asked when a name can't be resolved: whether it is the name of a region without the service, so
+            that it is not the network that is down.
     """
     if isinstance(error, WalkError):
         return error
-    reason = _reason(error, region_has_service)
-    return WalkError(reason, f"{type(error).__name__}: {error}; {_WISHES[reason]}")
+    reason = _reason(error, lacks_service)
+    return WalkError(reason, f"{type(error).__name__}: {_brief(str(error))}; {_WISHES[reason]}")
 
 
-def _reason(error: Exception, region_has_service: Callable[[], bool]) -> FailureReason:  # noqa: PLR0911 - a decision table
+def _brief(text: str) -> str:
+    """Text that a log line and a page can carry, whatever page of a proxy it quotes."""
+    text = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+    return text.encode(errors="replace").decode()
+
+
+def _is_met_in_the_answer(error: Exception) -> bool:
+    """Whether botocore raised it where it reads an answer: it stumbles over what the service would never send."""
+    return any(
+        frame.f_globals.get("__name__", "").startswith(("botocore.parsers", "botocore.retries"))
+        for frame, _ in traceback.walk_tb(error.__traceback__)
+    )
+
+
+def _reason(error: Exception, lacks_service: Callable[[], bool]) -> FailureReason:  # noqa: PLR0911 - a decision table
     match error:
         case boto.ClientError():
             return _service_reason(error)
-        case boto.EndpointConnectionError() | boto.InvalidRegionError() if not region_has_service():
+        case boto.EndpointConnectionError() if _is_unresolved(error) and lacks_service():
             return FailureReason.UNSUPPORTED_REGION
         case boto.ConnectTimeoutError() | boto.ReadTimeoutError():
             return FailureReason.TIMEOUT
@@ -83,22 +103,31 @@ def _reason(error: Exception, region_has_service: Callable[[], bool]) -> Failure
             | boto.MetadataRetrievalError()
             | boto.ProfileNotFound()
             | boto.ConfigNotFound()
+            | boto.ConfigParseError()
             | boto.TokenRetrievalError()
+            | boto.NoAuthTokenError()
             | boto.SSOError()
             | boto.LoginError()
-            | boto.NoAuthTokenError()
             | boto.RefreshWithMFAUnsupportedError()
-            | boto.ConfigParseError()
             | boto.InvalidConfigError()
+            | boto.InvalidDefaultsMode()
             | boto.UnknownCredentialError()
         ):
             return FailureReason.CREDENTIALS
         case boto.NoRegionError() | boto.InvalidRegionError():
             return FailureReason.UNSUPPORTED_REGION
-        case _ if type(error).__name__ == "ResponseParserError":
+        case _ if isinstance(error, ResponseParserError) or _is_met_in_the_answer(error):
             return FailureReason.MALFORMED_RESPONSE
+        case OSError() | JSONDecodeError():
+            # botocore wraps those of the network; what is left is a token file that is not there, a command that does
+            # not start or prints no JSON: what credentials come from.
+            return FailureReason.CREDENTIALS
         case _:
             return FailureReason.INTERNAL
+
+
+def _is_unresolved(error: boto.EndpointConnectionError) -> bool:
+    return isinstance(error.kwargs.get("error"), NameResolutionError)
 
 
 def _service_reason(error: boto.ClientError) -> FailureReason:  # noqa: PLR0911 - a decision table
@@ -120,6 +149,8 @@ def _service_reason(error: boto.ClientError) -> FailureReason:  # noqa: PLR0911 
         return FailureReason.ACCESS_DENIED
     if status >= 500:
         return FailureReason.SERVER_ERROR
+    if error.operation_name.startswith(("AssumeRole", "Get")):  # of STS and of SSO
+        return FailureReason.CREDENTIALS
     if not code or code.isdigit():  # botocore puts the status where the body held no error of the service
         return FailureReason.MALFORMED_RESPONSE
     return FailureReason.INTERNAL

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from html import escape
 
-from exporter import __version__
+from exporter import NAME, __version__
 from exporter.exposition import Format, PageCache, accepts_gzip, negotiate
 from exporter.model import TargetState
 
-NAME = "bedrock-customization-exporter"
 _PLAIN = "text/plain; charset=utf-8"
 _HTML = "text/html; charset=utf-8"
 
@@ -104,7 +103,8 @@ def ready(_request: Request, site: Site) -> Response:
 
 def landing_page(_request: Request, site: Site) -> Response:
     """A page for people: what this is, how the targets are, where to go."""
-    rows = "".join(map(_row, site.states()))
+    now = site.now()
+    rows = "".join([_row(state, now) for state in site.states()])
     body = f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -123,13 +123,15 @@ def landing_page(_request: Request, site: Site) -> Response:
 </ul>
 <table>
 <caption>Targets</caption>
-<thead><tr><th>Account</th><th>Region</th><th>Labels</th><th>Jobs</th><th>Last walk</th></tr></thead>
+<thead>
+<tr><th>Account</th><th>Region</th><th>Labels</th><th>Jobs</th><th>Last good walk</th><th>Last walk</th></tr>
+</thead>
 <tbody>{rows}</tbody>
 </table>
 </body>
 </html>
 """
-    return Response(200, body.encode(), {"Content-Type": _HTML})
+    return Response(200, body.encode(errors="replace"), {"Content-Type": _HTML})
 
 
 _STYLE = (
@@ -140,13 +142,17 @@ _STYLE = (
 )
 
 
-def _row(state: TargetState) -> str:
+def _row(state: TargetState, now: float) -> str:
     if state.failure is not None:
         outcome = f'<td class="bad">{escape(state.failure.reason)}: {escape(state.failure.message)}</td>'
     else:
         outcome = "<td>good</td>" if state.up else "<td>not yet ended</td>"
     labels = ", ".join(f"{name}={value}" for name, value in state.target.labels)
-    cells = (state.account_id, state.target.region, labels, "" if state.jobs is None else str(state.jobs))
+    jobs = "" if state.jobs is None else str(state.jobs)
+    age = "never" if state.last_success is None else f"{max(0.0, now - state.last_success):.0f} s ago"
+    if state.last_success is not None and state.snapshot is None:
+        age += ", stale"
+    cells = (state.account_id, state.target.region, labels, jobs, age)
     return "<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in cells) + outcome + "</tr>\n"
 
 
