@@ -10,8 +10,7 @@ import asyncio
 import contextlib
 import threading
 import traceback
-from collections.abc import Callable, Container, Iterable, Iterator
-from collections.abc import Set as AbstractSet
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -109,9 +108,10 @@ def read(
     to_keep: dict[int, PageResult] = {}
     for page in reader.pages(max_pages, now, known):
         result = known.get(page.fingerprint) if page.fingerprint is not None else None
-        if result is None or not seen.isdisjoint(result.fold.keys):
+        if result is not None and seen.isdisjoint(result.fold.keys):
+            seen.update(result.fold.keys)
+        else:
             result = fold_page(page.summaries(), seen, budget, now)
-        seen.update(result.fold.keys)
         results.append(result)
         if page.fingerprint is not None and result.whole:
             to_keep[page.fingerprint] = result
@@ -135,22 +135,20 @@ def read(
     )
 
 
-def fold_page(summaries: Iterable[Any], seen: AbstractSet[int], budget: Budget, now: float) -> PageResult:
-    """Parse and fold the jobs of one page, but those whose keys have been seen. Pure.
+def fold_page(summaries: Sequence[Any], seen: set[int], budget: Budget, now: float) -> PageResult:
+    """Parse and fold the jobs of one page, but those that have been seen.
 
     Args:
         summaries: decoded job summaries.
-        seen: hashes of ARNs.
+        seen: hashes of the ARNs of pages before; those of this page are added.
         budget: which jobs count for what.
         now: Unix seconds at the start of the walk.
     """
     fold = Fold(budget, now)
-    own: set[int] = set()
     complaints: list[str] = []
-    malformed = total = 0
+    malformed = 0
     account_id = None
     for summary in summaries:
-        total += 1
         job = None
         bygone = parse_bygone(summary, fold.bygone)
         if bygone is not None:
@@ -164,15 +162,19 @@ def fold_page(summaries: Iterable[Any], seen: AbstractSet[int], budget: Budget, 
                 continue
             arn, status, customization_type = job.arn, job.status, job.customization_type
         key = hash(arn)
-        if key in seen or key in own:
+        if key in seen:
             continue
-        own.add(key)
+        seen.add(key)
         account_id = account_id or account_of(arn)
         fold.count(key, status, customization_type)
         if job is not None:
             fold.add(job)
     return PageResult(
-        fold, account_id, malformed, tuple(complaints[:MAX_COMPLAINTS]), whole=len(own) + malformed == total
+        fold,
+        account_id,
+        malformed,
+        tuple(complaints[:MAX_COMPLAINTS]),
+        whole=len(fold.keys) + malformed == len(summaries),
     )
 
 
