@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from exporter.exposition import Format
-from exporter.web import Address, ListenError, Server, Site, server
+from exporter.web import Address, ListenError, Server, Site, clients, server
 
 LOOPBACK = Address("127.0.0.1", 0)
 
@@ -332,8 +332,9 @@ def test_stop_does_not_wait_for_a_slow_reader(monkeypatch: pytest.MonkeyPatch) -
     asyncio.run(work())
 
 
-def test_a_response_in_flight_is_finished_while_stopping() -> None:
+def test_a_response_in_flight_is_finished_while_stopping(monkeypatch: pytest.MonkeyPatch) -> None:
     """Who reads gets the whole response, also when the exporter ends meanwhile."""
+    monkeypatch.setattr(server, "SHUTDOWN_DEADLINE", 40)
 
     async def work() -> None:
         async with asyncio.timeout(20):
@@ -353,14 +354,15 @@ def test_a_slow_reader_is_cut_off_and_others_are_served(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """A client that does not read within the deadline loses its connection; a debug line is all it is worth."""
-    monkeypatch.setattr(server, "WRITE_DEADLINE", 0.2)
     caplog.set_level(logging.INFO)
 
     async def work() -> None:
         cut = asyncio.Event()
-        monkeypatch.setattr(server._log, "debug", lambda *_, **__: cut.set())
+        monkeypatch.setattr(clients._log, "debug", lambda *_, **__: cut.set())
         async with asyncio.timeout(20), serving(telemetry=HUGE) as ((place,), client):
-            reader, writer = await stuck(place)
+            with monkeypatch.context() as patch:
+                patch.setattr(clients, "WRITE_DEADLINE", 0.2)
+                reader, writer = await stuck(place)
             async with client.get(f"http://{place}/-/healthy") as answer:
                 assert answer.status == 200
             await cut.wait()

@@ -1,31 +1,30 @@
-"""The HTTP server: aiohttp with every wait bounded, so that no client can hold it."""
+"""The HTTP server: addresses, and requests on their way to the routes and back."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import logging
 import os
 import re
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, cast
 
 from aiohttp import web
 
-from exporter.web.routes import NAME, Request, Response, Site, respond
+from exporter import NAME
+from exporter.exposition import Format, accepts_gzip, negotiate
+from exporter.web.clients import Client, Clients
+from exporter.web.routes import Request, Response, Site, respond
 
 _log = logging.getLogger(__name__)
 
-KEEP_ALIVE = 30.0
-"""Seconds that a connection may be without a complete request, from its start or since the last one."""
-
-WRITE_DEADLINE = 30.0
-"""Seconds that a client may take to read a response."""
-
-SHUTDOWN_DEADLINE = 3.0
+SHUTDOWN_DEADLINE = 2.0
 """Seconds that responses in flight get when the exporter ends."""
 
-_SLICE = 1 << 16
+_SLICE = 1 << 17  # more than the 64 KiB from which on aiohttp waits after a write
+_LONGEST_ACCEPT = 1024  # characters; Prometheus sends 250, and a hostile half a megabyte would take a second to read
 
 
 class ListenError(Exception):
@@ -67,8 +66,10 @@ class Server:
     def __init__(self, site: Site) -> None:
         self._site = site
         self._composing = asyncio.Lock()
-        server = web.Server(self._handle, access_log=None, keepalive_timeout=KEEP_ALIVE, lingering_time=0)
-        self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_DEADLINE)
+        self._awaited: dict[tuple[Format, bool], asyncio.Task[Response]] = {}
+        self._clients = Clients(self._handle)
+        # aiohttp waits twice that long: for the handlers, and again for what is left of them.
+        self._runner = web.ServerRunner(self._clients, shutdown_timeout=SHUTDOWN_DEADLINE / 2)
 
     async def start(self, addresses: list[Address]) -> list[Address]:
         """Listen; returns where, with the ports that the system chose for port 0.
@@ -90,35 +91,49 @@ class Server:
     async def stop(self) -> None:
         """Stop accepting, give responses in flight their deadline, and close every connection."""
         await self._runner.cleanup()
+        self._clients.cut_all()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         wish = Request(
             request.method,
             request.path,
-            ",".join(request.headers.getall("Accept", [])),
-            ",".join(request.headers.getall("Accept-Encoding", [])),
+            ",".join(request.headers.getall("Accept", []))[:_LONGEST_ACCEPT],
+            ",".join(request.headers.getall("Accept-Encoding", []))[:_LONGEST_ACCEPT],
         )
-        if wish.path == self._site.telemetry_path:
-            # The page of a thousand targets takes most of a second: not in the loop, and not twice at once.
-            async with self._composing:
-                response = await asyncio.to_thread(respond, wish, self._site)
-        else:
-            response = respond(wish, self._site)
-        return await self._send(request, response)
+        client = cast("Client", request.protocol)
+        client.turn(serving=True)
+        try:
+            if wish.path == self._site.telemetry_path and wish.method in {"GET", "HEAD"}:
+                response = await self._metrics(wish)
+            else:
+                response = respond(wish, self._site)
+            return await self._send(client, request, response)
+        finally:
+            client.turn(serving=False)
 
-    async def _send(self, request: web.BaseRequest, response: Response) -> web.StreamResponse:
-        """Write in slices, so that one slow reader costs a buffer and not a body, and within a deadline."""
+    async def _metrics(self, wish: Request) -> Response:
+        """The page, rendered once for all who have come before its rendering begins, however many they are."""
+        variant = negotiate(wish.accept), accepts_gzip(wish.accept_encoding)
+        if variant not in self._awaited:
+            self._awaited[variant] = asyncio.create_task(self._compose(variant, wish))
+        return await asyncio.shield(self._awaited[variant])
+
+    async def _compose(self, variant: tuple[Format, bool], wish: Request) -> Response:
+        # The page of a thousand targets takes most of a second: not in the loop, and not twice at once.
+        async with self._composing:
+            del self._awaited[variant]
+            return await asyncio.to_thread(respond, wish, self._site)
+
+    async def _send(self, client: Client, request: web.BaseRequest, response: Response) -> web.StreamResponse:
+        """Write in slices, so that one slow reader costs a buffer and not a copy of the body."""
         out = web.StreamResponse(status=response.status, headers={**response.headers, "Server": NAME})
         out.content_length = len(response.body)
-        try:
-            async with asyncio.timeout(WRITE_DEADLINE):
-                await out.prepare(request)
-                if request.method != "HEAD":
-                    for start in range(0, len(response.body), _SLICE):
-                        await out.write(response.body[start : start + _SLICE])
-                await out.write_eof()
-        except (TimeoutError, ConnectionError):
-            _log.debug("a client went away, or did not read its response in time", extra={"peer": request.remote})
-            if request.transport is not None:
-                request.transport.abort()
+        rest = memoryview(b"" if request.method == "HEAD" else response.body)
+        with contextlib.suppress(ConnectionError):  # the client has gone, or was cut off
+            await out.prepare(request)
+            while len(rest) > _SLICE:
+                client.reads(response.body)
+                await out.write(rest[:_SLICE])
+                rest = rest[_SLICE:]
+            await out.write_eof(bytes(rest))  # which waits until it is taken
         return out

@@ -1,0 +1,158 @@
+"""What hostile clients send, and what becomes of them: lines for docs/reliability.md."""
+
+from reliability.rows import Row
+
+REQUEST = b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept-Encoding: identity\r\n\r\n"
+HEAD = b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+GET = b"GET /metrics" + HEAD
+REFUSED = {
+    "one header of 1 MB": GET + b"X: " + b"a" * 1_000_000 + b"\r\n\r\n",
+    "1 MB of headers": GET + b"".join(b"X-%d: %s\r\n" % (number, b"a" * 8000) for number in range(125)) + b"\r\n",
+    "100,000 headers": GET + b"X: y\r\n" * 100_000 + b"\r\n",
+    "a header without end": GET + b"X" * 1_000_000,
+    "a path of 1 MB": b"GET /" + b"a" * 1_000_000 + HEAD + b"\r\n",
+    "an unknown method": b"BREW /metrics" + HEAD + b"\r\n",
+    "a method that is none": b"G\x00T /" + HEAD + b"\r\n",
+    "a method of 1 MB": b"G" * 1_000_000 + b" /" + HEAD + b"\r\n",
+    "a path with a NUL": b"GET /\x00" + HEAD + b"\r\n",
+    "a URL that is none": b"GET http://[::1/" + HEAD + b"\r\n",
+    "two lengths": b"POST /" + HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+    "a negative length": b"POST /" + HEAD + b"Content-Length: -1\r\n\r\n",
+    "a chunk that is none": b"POST /" + HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
+    "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "HTTP/9.9": b"GET /metrics HTTP/9.9\r\n\r\n",
+    "a good one and then nonsense": b"GET / HTTP/1.1\r\nHost: x\r\n\r\n\x00\r\n\r\n",
+    "bytes": bytes(range(256)) * 40 + b"\r\n\r\n",
+}
+
+
+ANSWERED = {
+    "another method": (b"DELETE /metrics" + HEAD + b"\r\n", [405]),
+    "an unknown path": (b"GET /%ff/../%00?%zz=%" + HEAD + b"\r\n", [404]),
+    "no path": (b"OPTIONS *" + HEAD + b"\r\n", [404]),
+    "HEAD": (b"HEAD /metrics" + HEAD + b"\r\n", [200]),
+    "HTTP/1.0": (b"GET /metrics HTTP/1.0\r\n\r\n", [200]),
+    "a body": (b"GET /metrics" + HEAD + b"Content-Length: 5\r\n\r\nhello", [200]),
+    "a body that is not packed as it says": (
+        b"POST /metrics" + HEAD + b"Content-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello",
+        [405],
+    ),
+    "an upgrade": (b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: upgrade, close\r\nUpgrade: h2c\r\n\r\n", [200]),
+    "pipelining": (REQUEST * 3 + b"GET /-/healthy" + HEAD + b"\r\n", [200] * 4),
+}
+
+
+FILE = "tests/reliability/test_clients.py"
+NOTHING = "—"
+
+ROWS = [
+    Row(
+        "200 clients drip headers, a byte now and then",
+        "scrapes go on; each is cut off 10 s after it connected",
+        NOTHING,
+        f"{FILE}::test_200_clients_that_drip_headers",
+    ),
+    Row(
+        "20 clients connect and say nothing",
+        "scrapes go on; each is cut off after 10 s",
+        NOTHING,
+        f"{FILE}::test_20_silent_clients",
+    ),
+    Row(
+        "a client drips headers after a good request",
+        "it is cut off 75 s after its last response",
+        NOTHING,
+        f"{FILE}::test_headers_that_drip_after_a_good_request",
+    ),
+    Row(
+        "headers that never end",
+        "the client is cut off at 64 KiB",
+        NOTHING,
+        f"{FILE}::test_large_headers_that_never_end",
+    ),
+    Row(
+        "50 readers stop in the middle of a large page",
+        "scrapes go on; each is cut off 30 s after its request",
+        NOTHING,
+        f"{FILE}::test_50_readers_that_stop",
+    ),
+    Row(
+        "stuck readers come one after the other, each with a page of its own",
+        "beyond 64 MiB of unread pages the one that has stood still longest is cut off",
+        NOTHING,
+        f"{FILE}::test_what_stuck_readers_hold_is_bounded",
+    ),
+    Row(
+        "64 scrapes at once",
+        "each gets the whole page; those that wait share one rendering",
+        NOTHING,
+        f"{FILE}::test_readers_at_once_share_one_page",
+    ),
+    Row(
+        "64 scrapes at once in every format and coding",
+        "each gets the whole page in its own",
+        NOTHING,
+        f"{FILE}::test_64_scrapes_at_once_of_every_kind",
+    ),
+    Row(
+        "more connections than places, silent ones",
+        "the longest wait ends; a response under way does not, and a new scrape gets in",
+        NOTHING,
+        f"{FILE}::test_when_all_places_are_taken_the_longest_wait_ends",
+    ),
+    Row(
+        "more connections than places, all stuck readers",
+        "the one that has stood still longest is cut off, and a new scrape gets in",
+        NOTHING,
+        f"{FILE}::test_when_all_places_are_of_stuck_readers_the_oldest_goes",
+    ),
+    *(
+        Row(
+            f"a request that is none: {name}",
+            "400, or the connection is reset; scrapes go on",
+            NOTHING,
+            f"{FILE}::test_what_is_not_http_is_refused[{name}]",
+        )
+        for name in REFUSED
+    ),
+    *(
+        Row(
+            f"an odd request: {name}",
+            "it is answered: " + ", ".join(map(str, statuses)),
+            NOTHING,
+            f"{FILE}::test_odd_requests_are_answered[{name}]",
+        )
+        for name, (_, statuses) in ANSWERED.items()
+    ),
+    Row(
+        "nonsense in `Accept` and `Accept-Encoding`",
+        "the whole page, as text or OpenMetrics, packed or not",
+        NOTHING,
+        f"{FILE}::test_accept_headers_of_nonsense",
+    ),
+    Row(
+        "all of these at once",
+        "scrapes are whole and right; afterwards no descriptor is left",
+        NOTHING,
+        f"{FILE}::test_everything_at_once_and_nothing_left",
+    ),
+    Row(
+        "SIGTERM while clients read slowly",
+        "they get 2 s; exit code 0 within 5 s",
+        "`ended`",
+        f"{FILE}::test_sigterm_during_slow_reads",
+    ),
+    Row(
+        "the port is taken",
+        "exit code 1",
+        "`can't start`, “can't listen on …: Address already in use; choose another with --web.listen-address”",
+        "tests/test_cli.py::test_a_port_that_is_taken_ends_with_1",
+    ),
+    Row(
+        "listening on IPv6",
+        "scrapes over `[::1]`; where the machine has none, exit code 1",
+        "`can't start`, “can't listen on [::1]:…” where it has none",
+        "tests/test_server.py::test_ipv6",
+    ),
+]
