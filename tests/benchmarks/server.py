@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import re
 import secrets
 import time
 import urllib.request
@@ -34,7 +35,7 @@ _MODELS = ("amazon.nova-lite-v1:0:300k", "amazon.nova-micro-v1:0:128k", "meta.ll
 _TYPES = ("FINE_TUNING", "CONTINUED_PRE_TRAINING", "DISTILLATION", "REINFORCEMENT_FINE_TUNING")
 _ENDINGS = ("Completed",) * 18 + ("Failed", "Stopped")
 _MINUTES = (1, 3, 0, 2, 1, 120)  # from creation to the start and end of each step
-_ID, _OLD, _RECENT, _NOW = b"@page@", b"@longago@", b"@lately@", b"@now@"
+_ID, _OLD, _RECENT, _NOW, _OWNER = b"@page@", b"@longago@", b"@lately@", b"@now@", b"@account@"
 _ERA = 1200  # days back to the first page, one page a day
 
 
@@ -65,7 +66,7 @@ class _List:
     jobs: int
     recent: int
 
-    def page(self, number: int) -> bytes:
+    def page(self, number: int, account: str) -> bytes:
         first = number * PAGE
         count = min(PAGE, self.jobs - first)
         recent = max(0, min(count, first + count - (self.jobs - self.recent)))
@@ -75,6 +76,7 @@ class _List:
             .replace(_ID, f"{self.name}{number:05d}".encode())
             .replace(_OLD, _day(today.date(), _ERA - number))
             .replace(_RECENT, _day(today.date(), 1 + number % 12))
+            .replace(_OWNER, account.encode())
             .replace(_NOW, today.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode())
         )
         more = first + count < self.jobs
@@ -113,7 +115,7 @@ def _summary(index: int, *, recent: bool) -> dict[str, object]:
     model = _MODELS[index % len(_MODELS)]
     key = f"{_ID.decode()}{index:06d}"
     summary: dict[str, object] = {
-        "jobArn": f"arn:aws:bedrock:us-east-1:{_ACCOUNT}:model-customization-job/{model}/{key}",
+        "jobArn": f"arn:aws:bedrock:us-east-1:{_OWNER.decode()}:model-customization-job/{model}/{key}",
         "baseModelArn": f"arn:aws:bedrock:us-east-1::foundation-model/{model}",
         "jobName": f"support-intent-{key}",
         "status": status,
@@ -126,7 +128,7 @@ def _summary(index: int, *, recent: bool) -> dict[str, object]:
     if not runs:
         summary["endTime"] = last
     if status == "Completed":
-        summary["customModelArn"] = f"arn:aws:bedrock:us-east-1:{_ACCOUNT}:custom-model/{model}/{key}"
+        summary["customModelArn"] = f"arn:aws:bedrock:us-east-1:{_OWNER.decode()}:custom-model/{model}/{key}"
     return summary
 
 
@@ -139,7 +141,9 @@ class _Bedrock:
     def __call__(self, request: Request) -> Response:
         if request.path == LIST_PATH:
             number = int(request.query.get("nextToken", "0").rpartition(".")[2])
-            return Response(200, self._list.page(number), {"Content-Type": "application/json"})
+            key = re.search(r"Credential=ASIA(\d{12})/", request.headers.get("authorization", ""))
+            body = self._list.page(number, key[1] if key else _ACCOUNT)
+            return Response(200, body, {"Content-Type": "application/json"})
         if request.method == "PUT":
             query = request.query
             self._list = _List(query["name"], int(query["jobs"]), int(query["recent"]))
@@ -153,7 +157,7 @@ def _sts(parameters: dict[str, str]) -> str:
     expires = datetime.fromtimestamp(time.time() + 3600, UTC).isoformat(timespec="seconds")
     return _xml(
         "AssumeRole",
-        "<Credentials><AccessKeyId>ASIABENCHMARK</AccessKeyId><SecretAccessKey>any</SecretAccessKey>"
+        f"<Credentials><AccessKeyId>ASIA{parameters['RoleArn'].split(':')[4]}</AccessKeyId><SecretAccessKey>any</SecretAccessKey>"
         f"<SessionToken>any</SessionToken><Expiration>{expires}</Expiration></Credentials>",
     )
 
