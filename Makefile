@@ -19,7 +19,7 @@ endif
 TOOLS := promtool=prometheus prometheus=prometheus
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-unit bench lint docs tools clean
+.PHONY: help demo run test test-unit bench soak lint docs tools clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,14 +41,17 @@ test-unit: $(call venv,$(NEWEST))/tested ## The fast tests only
 bench: $(call venv,$(NEWEST))/tested ## Cost of a walk and of a scrape, against stock boto3 and prometheus_client
 	$(call venv,$(NEWEST))/bin/python -m tests.benchmarks $(FLAGS)
 
+soak: $(call venv,$(NEWEST))/tested ## Months of uptime in minutes: whether memory, threads or connections pile up
+	$(call venv,$(NEWEST))/bin/python -m tests.reliability.soak $(FLAGS)
+
 lint: $(call venv,$(OLDEST))/tested ## Style, types, and the direction of imports
 	$(call venv,$(OLDEST))/bin/ruff check .
 	$(call venv,$(OLDEST))/bin/ruff format --check .
 	$(call venv,$(OLDEST))/bin/mypy
 	$(call venv,$(OLDEST))/bin/lint-imports --no-logo
 
-docs: $(call venv,$(NEWEST))/installed ## Write docs/metrics.md anew from the metric table
-	$(call venv,$(NEWEST))/bin/python docs/build_metrics.py
+docs: $(call venv,$(NEWEST))/tested ## Write the generated pages of docs anew
+	for page in docs/build_*.py; do $(call venv,$(NEWEST))/bin/python $$page || exit 1; done
 
 tools:
 	@missing=; for tool in $(TOOLS); do command -v $${tool%=*} >/dev/null || missing="$$missing $${tool#*=}"; done; \

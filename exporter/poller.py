@@ -175,7 +175,7 @@ def _log_change(before: TargetState, after: TargetState) -> None:
     reason_before = before.failure.reason if before.failure else None
     if after.failure is None and (before.last_walk is None or before.failure is not None):
         _log.info(
-            "target is up", extra={**about, "jobs": after.jobs, "pages": after.pages, "down_for": reason_before or "-"}
+            "target is up", extra={**about, "jobs": after.jobs, "pages": after.pages, "was": reason_before or "-"}
         )
     elif after.failure is not None and after.failure.reason is not reason_before:
         _log.warning(

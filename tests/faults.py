@@ -161,9 +161,9 @@ def action_of(request: Request) -> str:
 class Peer:
     """A TCP server below HTTP: lets a request's head come in, sends some bytes, and resets the connection."""
 
-    def __init__(self, sent: bytes) -> None:
+    def __init__(self, sent: bytes, port: int = 0) -> None:
         self._sent = sent
-        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._listener = socket.create_server(("127.0.0.1", port))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
@@ -192,8 +192,9 @@ class Peer:
 
 
 @contextlib.contextmanager
-def closed_port() -> Iterator[str]:
+def closed_port(port: int = 0) -> Iterator[str]:
     """The URL of a port that refuses every connection, and that nobody else gets meanwhile."""
     with socket.socket() as bound:  # bound, but not listening
-        bound.bind(("127.0.0.1", 0))
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind(("127.0.0.1", port))
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"

@@ -523,17 +523,17 @@ def test_one_log_line_for_each_change(caplog: pytest.LogCaptureFixture) -> None:
     ]
     script = Script([Step(0, outcome) for outcome in steps])
     poll(script.poller(), 95)
-    shown = ("jobs", "pages", "down_for", "reason", "detail")
+    shown = ("jobs", "pages", "was", "reason", "detail")
     lines = [
         (record.levelname, record.getMessage(), {key: vars(record)[key] for key in shown if key in vars(record)})
         for record in caplog.records
     ]
 
     assert lines == [
-        ("INFO", "target is up", {"jobs": 7, "pages": 1, "down_for": "-"}),
+        ("INFO", "target is up", {"jobs": 7, "pages": 1, "was": "-"}),
         ("WARNING", "target is down", {"reason": "network", "detail": "it is network"}),
         ("WARNING", "target is down", {"reason": "access_denied", "detail": "it is access_denied"}),
-        ("INFO", "target is up", {"jobs": 9, "pages": 1, "down_for": "access_denied"}),
+        ("INFO", "target is up", {"jobs": 9, "pages": 1, "was": "access_denied"}),
     ]
     assert {(vars(r)["target"], vars(r)["account"], vars(r)["region"]) for r in caplog.records} == {
         ("t0", OWN, "region-t0")

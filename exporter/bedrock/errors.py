@@ -78,11 +78,14 @@ def _brief(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def _is_met_in_the_answer(error: Exception) -> bool:
-    """Whether botocore raised it where it reads an answer: it stumbles over what the service would never send."""
+_READ_THE_ANSWER = ("botocore.parsers", "botocore.retries", "botocore.errorfactory")
+"""Parts of botocore that stumble over what the service would never send, such as a code that is no text."""
+
+
+def _is_met_in(error: Exception, *modules: str) -> bool:
+    """Whether one of botocore's modules raised it, or let it through."""
     return any(
-        frame.f_globals.get("__name__", "").startswith(("botocore.parsers", "botocore.retries"))
-        for frame, _ in traceback.walk_tb(error.__traceback__)
+        frame.f_globals.get("__name__", "").startswith(modules) for frame, _ in traceback.walk_tb(error.__traceback__)
     )
 
 
@@ -116,8 +119,11 @@ def _reason(error: Exception, lacks_service: Callable[[], bool]) -> FailureReaso
             return FailureReason.CREDENTIALS
         case boto.NoRegionError() | boto.InvalidRegionError():
             return FailureReason.UNSUPPORTED_REGION
-        case _ if isinstance(error, ResponseParserError) or _is_met_in_the_answer(error):
+        case _ if isinstance(error, ResponseParserError) or _is_met_in(error, *_READ_THE_ANSWER):
             return FailureReason.MALFORMED_RESPONSE
+        case RuntimeError() if _is_met_in(error, "botocore.credentials"):
+            # New credentials that have ended already: the clock of one of both is wrong.
+            return FailureReason.CREDENTIALS
         case OSError() | JSONDecodeError():
             # botocore wraps those of the network; what is left is a token file that is not there, a command that does
             # not start or prints no JSON: what credentials come from.

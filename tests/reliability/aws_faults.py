@@ -1,0 +1,730 @@
+"""The table of what goes wrong between the exporter and AWS: how it is injected, and what users must see of it.
+
+`test_aws.py` proves every line of it; docs/reliability.md shows it.
+"""
+
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import faults
+from faults import ACCOUNT, HTML, body_of, error, page
+
+from exporter.model import FailureReason
+from exporter.simulator import Request, Respond, Response
+from reliability.rows import Row
+from reliability.scene import GOOD, HALF, Aws, at, ended, pages, running
+
+Inject = Callable[[Aws], AbstractContextManager[object]]
+"""Puts a fault into a fake AWS for as long as the context lasts."""
+
+FILE = "tests/reliability/test_aws.py"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong, and what users see.
+
+    A fault with a reason fails every walk as long as it lasts; without one, walks stay good.
+
+    Attributes:
+        slug: the parameter of the test.
+        name: as users would say it.
+        inject: how.
+        reason: what is counted.
+        log: what the one log line says: a part of its `detail`. Empty where there is no line.
+        also: what users see beyond what every fault of its kind shows; proven by `shows` and `gone`.
+        region: of the target.
+        role: whether the target assumes a role.
+        from_start: the fault is there when the exporter starts, and there is no good walk ahead of it.
+        at_deadline: only the deadline of the walk ends it.
+        malformed: jobs left out and counted in each walk.
+        jobs: distinct jobs in the list while the fault is there, beyond those of the good list.
+        gone: ids of jobs whose series end.
+        shows: samples that are on the page meanwhile: (how it begins, a label, value).
+        hides: what no sample may hold meanwhile.
+        settings: of `poll` and `aws`, in the place of the test's own.
+        attempts: requests for pages in each walk, where that is the point.
+    """
+
+    slug: str
+    name: str
+    inject: Inject
+    reason: FailureReason | None = None
+    log: str = ""
+    also: str = ""
+    region: str = "us-east-1"
+    role: bool = False
+    from_start: bool = False
+    at_deadline: bool = False
+    malformed: int = 0
+    jobs: int = 0
+    gone: tuple[str, ...] = ()
+    shows: tuple[tuple[str, str, str], ...] = ()
+    hides: str | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
+    attempts: int | None = None
+
+    @property
+    def row(self) -> Row:
+        """The line in docs/reliability.md."""
+        test = f"{FILE}::test_{'failing' if self.reason else 'harmless'}_fault[{self.slug}]"
+        seen = log = ""
+        if self.reason:
+            seen = f'`target_up` 0, `target_walk_failures_total{{reason="{self.reason}"}}` grows'
+            log = f"`target is down`, `reason={self.reason}`, “{self.log}”"
+        elif self.malformed:
+            grows = f"`target_malformed_jobs_total` grows by {self.malformed} a walk"
+            seen = f"`target_up` 1, {grows}; what can't be read is left out"
+            log = f"`malformed job left out`, “{self.log}”"
+        else:
+            seen = "`target_up` 1"
+        return Row(self.name, "; ".join(filter(None, (seen, self.also))), log or "—", test)
+
+
+# Ways to put a fault in
+
+
+def listing(answer: Response | Respond, *, all_pages: bool = False) -> Inject:
+    """List is answered so: on the first page of the first walk, on the second page of the next one, and so on.
+
+    Args:
+        answer: the fault.
+        all_pages: every page, of every walk.
+    """
+
+    @contextlib.contextmanager
+    def inject(aws: Aws) -> Iterator[None]:
+        walks = 0
+
+        def respond(request: Request) -> Response:
+            nonlocal walks
+            first = "nextToken" not in request.query
+            walks += first
+            if first and walks % 2 == 0 and not all_pages:
+                return page(*HALF, token="1")
+            return answer if isinstance(answer, Response) else answer(request)
+
+        aws.list = respond
+        yield
+
+    return inject
+
+
+def stalling(answer: Callable[[threading.Event], Response]) -> Inject:
+    """List is answered by something that takes until the event that it is given is set."""
+
+    @contextlib.contextmanager
+    def inject(aws: Aws) -> Iterator[None]:
+        over = threading.Event()
+        with listing(lambda _: answer(over))(aws):
+            try:
+                yield
+            finally:
+                over.set()
+
+    return inject
+
+
+def silent(over: threading.Event) -> Response:
+    """Not even headers."""
+    over.wait()
+    raise ConnectionAbortedError
+
+
+def dripping(over: threading.Event) -> Response:
+    """Headers at once, then a byte a second."""
+    return Response(200, _drops(over), {"Content-Type": "application/json", "Content-Length": "1000000"})
+
+
+def _drops(over: threading.Event) -> Iterator[bytes]:
+    while not over.wait(1):
+        yield b" "
+
+
+def sts(answer: Response | Respond) -> Inject:
+    """STS is answered so."""
+
+    @contextlib.contextmanager
+    def inject(aws: Aws) -> Iterator[None]:
+        before, aws.sts = aws.sts, answer
+        yield
+        aws.sts = before
+
+    return inject
+
+
+@contextlib.contextmanager
+def silent_sts(aws: Aws) -> Iterator[None]:
+    """STS takes every request and says nothing."""
+    over = threading.Event()
+    with sts(lambda _: silent(over))(aws):
+        try:
+            yield
+        finally:
+            over.set()
+
+
+@contextlib.contextmanager
+def refusing(aws: Aws) -> Iterator[None]:
+    """Nobody listens."""
+    with aws.closed() as port, faults.closed_port(port):
+        yield
+
+
+def resetting(sent: bytes) -> Inject:
+    """Every connection gets these bytes and is reset."""
+
+    @contextlib.contextmanager
+    def inject(aws: Aws) -> Iterator[None]:
+        with aws.closed() as port, faults.Peer(sent, port):
+            yield
+
+    return inject
+
+
+@contextlib.contextmanager
+def dripping_headers(aws: Aws) -> Iterator[None]:
+    """Below HTTP: a status line at once, then a header that gets longer by a byte a second."""
+    over = threading.Event()
+    with aws.closed() as port, socket.create_server(("127.0.0.1", port)) as listener:
+
+        def talk(connection: socket.socket) -> None:
+            with connection, contextlib.suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                while not over.wait(1):
+                    connection.sendall(b"a")
+
+        def serve() -> None:
+            with contextlib.suppress(OSError):  # closed
+                while True:
+                    connection, _ = listener.accept()
+                    threading.Thread(target=talk, args=(connection,), daemon=True).start()
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            listener.shutdown(socket.SHUT_RDWR)
+            thread.join()
+
+
+@contextlib.contextmanager
+def nameless(aws: Aws) -> Iterator[None]:
+    """The name of the endpoint can't be resolved, and no connection is left."""
+    aws.names.works = False
+    aws.cut()
+    yield
+    aws.names.works = True
+
+
+@contextlib.contextmanager
+def no_credentials(aws: Aws) -> Iterator[None]:
+    """Whoever gives out credentials does so no more."""
+    aws.take_credentials()
+    yield
+    aws.give_credentials()
+
+
+@contextlib.contextmanager
+def no_credentials_at_all(aws: Aws) -> Iterator[None]:
+    """The profile says nothing of credentials."""
+    aws.write_profile(with_credentials=False)
+    yield
+    aws.write_profile(with_credentials=True)
+
+
+def clock_off(seconds: float) -> Inject:
+    """The exporter's own clock is set."""
+
+    @contextlib.contextmanager
+    def inject(aws: Aws) -> Iterator[None]:
+        aws.clock.now += seconds
+        yield
+        aws.clock.now -= seconds
+
+    return inject
+
+
+def with_jobs(*more: object) -> Inject:
+    """The good list, and more on its last page."""
+    return listing(pages((*GOOD[:-1], (*GOOD[-1], *more))), all_pages=True)
+
+
+def loop(*tokens: str) -> Respond:
+    """A token leads to the next one, the last one to the first."""
+    following = dict(zip(("", *tokens), (*tokens, tokens[0]), strict=True))
+    return lambda request: page(running(77), token=following[request.query.get("nextToken", "")])
+
+
+def list_of(count: int) -> Respond:
+    """The good list, and so many pages more, a job on each."""
+    return pages((*GOOD, *((ended(100 + number, "Stopped"),) for number in range(count))))
+
+
+def hiccup(answer: Response) -> Inject:
+    """The second page is answered so once in each walk; asked for again, it is there."""
+    again = False
+
+    def respond(request: Request) -> Response:
+        nonlocal again
+        again = "nextToken" in request.query and not again
+        return answer if again else pages(GOOD)(request)
+
+    return listing(respond, all_pages=True)
+
+
+def skewed(seconds: float) -> Inject:
+    """AWS's clock is so far ahead of the one that requests are signed by; it bears five minutes."""
+
+    def respond(request: Request) -> Response:
+        signed = datetime.strptime(request.headers["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+        now = datetime.now(UTC) + timedelta(seconds=seconds)
+        if abs(now - signed) < timedelta(minutes=5):
+            return pages(GOOD)(request)
+        what = "expired: {} is now earlier than {}" if signed < now else "not yet current: {} is still later than {}"
+        message = "Signature " + what.format(f"{signed:%Y%m%dT%H%M%SZ}", f"{now:%Y%m%dT%H%M%SZ}")
+        return error(403, "InvalidSignatureException", message)
+
+    return listing(respond, all_pages=True)
+
+
+def short_role(request: Request) -> Response:
+    """Credentials of a role that are good for so short that every request looks for new ones."""
+    del request
+    return faults.assumed("token", timedelta(minutes=5))
+
+
+# The table
+
+R = FailureReason
+NOT_JSON = "answered a 200 whose body is not JSON"
+NO_OBJECT = "answered a 200 whose JSON is not an object"
+NO_LIST = "answered a 200 without the list modelCustomizationJobSummaries"
+LOST = "check the network, DNS, the proxy and aws.endpoint_url"
+DEADLINE = "the walk did not end within poll.timeout (1 s) and was cut off"
+CUT_SHORT = b'HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n{"modelCustomizationJobSumm'
+JOB = "bedrock_model_customization_job_"
+ID = f"{88:012d}"
+MINE = f'job_id="{ID}"'
+
+
+def _refusal(slug: str, name: str, answer: Response, reason: R, code: str) -> Fault:
+    log = f"An error occurred ({code}) when calling the ListModelCustomizationJobs operation"
+    return Fault(slug, name, listing(answer), reason, log)
+
+
+def _not_the_list(slug: str, name: str, body: bytes, log: str) -> Fault:
+    return Fault(slug, name, listing(body_of(body)), R.MALFORMED_RESPONSE, log)
+
+
+def _lost(slug: str, name: str, inject: Inject) -> Fault:
+    return Fault(slug, name, inject, R.NETWORK, LOST)
+
+
+def _held(slug: str, name: str, inject: Inject, **more: Any) -> Fault:
+    settings = {"timeout": "1s", "read_timeout": "20s"}
+    return Fault(slug, name, inject, R.TIMEOUT, DEADLINE, at_deadline=True, settings=settings, **more)
+
+
+def _bad_job(slug: str, name: str, log: str, **members: Any) -> Fault:
+    return Fault(slug, name, with_jobs(running(88) | members), log=log, malformed=1, hides=ID)
+
+
+def _odd_job(slug: str, name: str, also: str, *shows: tuple[str, str, str], **members: Any) -> Fault:
+    return Fault(slug, name, with_jobs(running(88) | members), also=also, jobs=1, shows=shows)
+
+
+FAULTS = (
+    # AWS refuses
+    Fault(
+        "throttled-once",
+        "429 on one page, and the page on the second attempt",
+        hiccup(error(429, "ThrottlingException")),
+        also="`api_requests_total` counts the attempt",
+        attempts=3,
+        settings={"max_attempts": "2"},
+    ),
+    _refusal("throttled", "429 for ever", error(429, "ThrottlingException"), R.THROTTLED, "ThrottlingException"),
+    Fault(
+        "throttled-in-every-attempt",
+        "429 for ever, whatever the number of attempts",
+        listing(error(429, "ThrottlingException"), all_pages=True),
+        R.THROTTLED,
+        "(reached max retries: 1)",
+        attempts=2,
+        settings={"max_attempts": "2"},
+    ),
+    _refusal("error-500", "500", error(500, "InternalServerException"), R.SERVER_ERROR, "InternalServerException"),
+    _refusal(
+        "error-503", "503", error(503, "ServiceUnavailableException"), R.SERVER_ERROR, "ServiceUnavailableException"
+    ),
+    _refusal(
+        "error-503-html",
+        "503 with a page of HTML, of a load balancer",
+        body_of(HTML, 503, "text/html"),
+        R.SERVER_ERROR,
+        "503",
+    ),
+    _refusal(
+        "access-denied", "Access denied", error(403, "AccessDeniedException"), R.ACCESS_DENIED, "AccessDeniedException"
+    ),
+    _refusal(
+        "expired-token",
+        "Credentials that have expired",
+        error(403, "ExpiredTokenException"),
+        R.CREDENTIALS,
+        "ExpiredTokenException",
+    ),
+    _refusal(
+        "unrecognized-client",
+        "Credentials that AWS does not know",
+        error(403, "UnrecognizedClientException"),
+        R.CREDENTIALS,
+        "UnrecognizedClientException",
+    ),
+    Fault(
+        "clock-behind-signature",
+        "Our clock an hour behind AWS's, which so refuses every signature",
+        skewed(3600),
+        R.CREDENTIALS,
+        "Signature expired",
+    ),
+    Fault(
+        "clock-ahead-signature",
+        "Our clock an hour ahead of AWS's, which so refuses every signature",
+        skewed(-3600),
+        R.CREDENTIALS,
+        "Signature not yet current",
+    ),
+    Fault(
+        "credentials-gone",
+        "Credentials that can't be renewed: their source fails",
+        no_credentials,
+        R.CREDENTIALS,
+        "Error when retrieving credentials from custom-process",
+    ),
+    Fault(
+        "no-credentials",
+        "No credentials when the exporter starts",
+        no_credentials_at_all,
+        R.CREDENTIALS,
+        "Unable to locate credentials",
+        also="the account is `unknown` until there are some; no restart is needed then",
+        from_start=True,
+    ),
+    Fault(
+        "assume-role-denied",
+        "AssumeRole denied",
+        sts(faults.sts_error(403, "AccessDenied")),
+        R.ASSUME_ROLE_DENIED,
+        "An error occurred (AccessDenied) when calling the AssumeRole operation",
+        role=True,
+    ),
+    Fault(
+        "assume-role-denied-from-start",
+        "AssumeRole denied when the exporter starts",
+        sts(faults.sts_error(403, "AccessDenied")),
+        R.ASSUME_ROLE_DENIED,
+        "An error occurred (AccessDenied) when calling the AssumeRole operation",
+        role=True,
+        from_start=True,
+    ),
+    Fault(
+        "sts-500",
+        "STS answers 500 when a role's credentials have to be renewed",
+        sts(faults.sts_error(500, "InternalFailure")),
+        R.SERVER_ERROR,
+        "An error occurred (InternalFailure) when calling the AssumeRole operation",
+        role=True,
+    ),
+    # Regions
+    _refusal(
+        "unsupported-validation",
+        "A region without model customization: `ValidationException`, “Unknown Operation”",
+        error(400, "ValidationException", "Unknown Operation"),
+        R.UNSUPPORTED_REGION,
+        "ValidationException",
+    ),
+    _refusal(
+        "unsupported-operation",
+        "A region without model customization: `UnknownOperationException`",
+        error(404, "UnknownOperationException"),
+        R.UNSUPPORTED_REGION,
+        "UnknownOperationException",
+    ),
+    Fault(
+        "unsupported-coral",
+        "A region without model customization: `UnknownOperationException` in a 200",
+        listing(body_of(faults.CORAL_UNKNOWN_OPERATION)),
+        R.UNSUPPORTED_REGION,
+        "the endpoint does not know the operation ListModelCustomizationJobs",
+    ),
+    Fault(
+        "unsupported-dns",
+        "A region without Amazon Bedrock: its name can't be resolved, and botocore knows no Bedrock there",
+        nameless,
+        R.UNSUPPORTED_REGION,
+        "Could not connect to the endpoint URL",
+        region="us-nowhere-1",
+    ),
+    # The network
+    _lost("dns", "DNS fails", nameless),
+    _lost("refused", "The connection is refused", refusing),
+    _lost("reset-before-headers", "The connection is reset before the headers", resetting(b"")),
+    _lost("reset-in-headers", "The connection is reset in the headers", resetting(CUT_SHORT[:30])),
+    _lost("reset-in-body", "The connection is reset in mid-body", resetting(CUT_SHORT)),
+    _lost("closed-before-headers", "The connection is closed before the headers", listing(faults.drop)),
+    _lost("closed-in-body", "The connection is closed in mid-body", listing(faults.truncated())),
+    Fault(
+        "silent",
+        "Headers that never come",
+        stalling(silent),
+        R.TIMEOUT,
+        "Read timeout on endpoint URL",
+        settings={"read_timeout": "1s"},
+    ),
+    _held(
+        "silent-to-the-deadline",
+        "Headers that never come, and `aws.read_timeout` beyond `poll.timeout`",
+        stalling(silent),
+    ),
+    _held("dripping-headers", "Headers that come a byte a second", dripping_headers),
+    _held("dripping-body", "A body that comes a byte a second", stalling(dripping)),
+    _held("sts-silent", "STS says nothing when a role's credentials have to be renewed", silent_sts, role=True),
+    # A 200 that is not the list
+    _not_the_list(
+        "truncated-json", "JSON that breaks off", b'{"modelCustomizationJobSummaries": [{"jobArn": ', NOT_JSON
+    ),
+    _not_the_list("html", "HTML with 200, of a proxy", HTML, NOT_JSON),
+    _not_the_list("empty-body", "An empty body with 200", b"", NOT_JSON),
+    _not_the_list("empty-object", "`{}` with 200", b"{}", NO_LIST),
+    _not_the_list("json-array", "`[]` with 200", b"[]", NO_OBJECT),
+    _not_the_list("list-null", "The list is null", b'{"modelCustomizationJobSummaries": null}', NO_LIST),
+    _not_the_list("list-string", "The list is a string", b'{"modelCustomizationJobSummaries": "none"}', NO_LIST),
+    _not_the_list("list-number", "The list is a number", b'{"modelCustomizationJobSummaries": 0}', NO_LIST),
+    # Pages
+    Fault(
+        "token-loop",
+        "Page tokens that go a → a",
+        listing(loop("a"), all_pages=True),
+        R.RUNAWAY_PAGINATION,
+        "the list gave a page token for the second time after 1 pages",
+        attempts=2,
+    ),
+    Fault(
+        "token-loop-of-two",
+        "Page tokens that go a → b → a",
+        listing(loop("a", "b"), all_pages=True),
+        R.RUNAWAY_PAGINATION,
+        "the list gave a page token for the second time after 2 pages",
+        attempts=3,
+    ),
+    Fault(
+        "too-many-pages",
+        "More pages than `poll.max_pages`",
+        listing(list_of(19), all_pages=True),
+        R.RUNAWAY_PAGINATION,
+        "the list has more than 20 pages; raise poll.max_pages",
+        settings={"max_pages": "20"},
+        attempts=20,
+    ),
+    Fault(
+        "max-pages",
+        "As many pages as `poll.max_pages`",
+        listing(list_of(18), all_pages=True),
+        also="`target_walk_pages` and every count are exact",
+        settings={"max_pages": "20"},
+        attempts=20,
+        jobs=18,
+        shows=(
+            ("bedrock_exporter_target_walk_pages", "", "20"),
+            ("bedrock_model_customization_jobs", 'status="Stopped",customization_type="FINE_TUNING"', "18"),
+        ),
+    ),
+    Fault(
+        "repeated-jobs",
+        "A page that repeats jobs of the page before",
+        listing(pages((*GOOD[:1], (*GOOD[0], *GOOD[1]))), all_pages=True),
+        also="each job counts once",
+        shows=(("bedrock_model_customization_jobs", 'status="InProgress",customization_type="FINE_TUNING"', "2"),),
+    ),
+    Fault(
+        "repeated-page",
+        "The same page twice, each with its own token",
+        listing(pages((*GOOD[:1], *GOOD[:1], *GOOD[1:])), all_pages=True),
+        also="each job counts once",
+        shows=(
+            ("bedrock_exporter_target_walk_pages", "", "3"),
+            ("bedrock_model_customization_jobs", 'status="Completed",customization_type="FINE_TUNING"', "1"),
+        ),
+    ),
+    Fault(
+        "shrinking-list",
+        "A list that shrinks",
+        listing(pages(GOOD[1:]), all_pages=True),
+        also="the counts follow, and the series of the jobs that are gone end",
+        jobs=-3,
+        gone=tuple(f"{number:012d}" for number in (1, 2, 3)),
+        shows=(
+            ("bedrock_exporter_target_walk_pages", "", "1"),
+            ("bedrock_model_customization_jobs", 'status="Failed",customization_type="FINE_TUNING"', "0"),
+        ),
+    ),
+    Fault(
+        "empty-list",
+        "A list without jobs, as AWS writes it",
+        listing(page(), all_pages=True),
+        also="it is believed: every count is 0, and the series of the jobs end",
+        jobs=-5,
+        gone=tuple(f"{number:012d}" for number in (1, 2, 3, 4, 5)),
+        shows=(
+            ("bedrock_exporter_target_walk_pages", "", "1"),
+            ("bedrock_model_customization_jobs", 'status="InProgress",customization_type="FINE_TUNING"', "0"),
+        ),
+    ),
+    # Jobs
+    Fault(
+        "no-arn",
+        "A job without ARN",
+        with_jobs({name: value for name, value in running(88).items() if name != "jobArn"}),
+        log="job 'job-88': jobArn is None, not an ARN",
+        malformed=1,
+        hides="job-88",
+    ),
+    _bad_job("null-name", "A job whose name is null", "jobName is missing", jobName=None),
+    _bad_job("text-time", "A time that is some text", "creationTime: 'yesterday' is no time", creationTime="yesterday"),
+    _bad_job("null-creation", "A job whose creation time is null", "creationTime is missing", creationTime=None),
+    _bad_job(
+        "time-out-of-range",
+        "A time out of range",
+        "lastModifiedTime: 1790000000000000 is no time: out of range",
+        lastModifiedTime=1_790_000_000_000_000,
+    ),
+    _bad_job(
+        "time-before-1970",
+        "A time out of range, before 1970",
+        "creationTime: '0001-01-01T00:00:00Z' is no time: out of range",
+        creationTime="0001-01-01T00:00:00Z",
+    ),
+    Fault(
+        "not-a-job",
+        "A job that is null, a number or a list",
+        with_jobs(None, 7, []),
+        log="a job summary is None, not an object",
+        malformed=3,
+        also="one log line for each",
+    ),
+    _odd_job(
+        "number-time",
+        "A time that is a number",
+        "it is read as Unix seconds",
+        (JOB + "created_timestamp_seconds", MINE, "1789999000.5"),
+        creationTime=1_789_999_000.5,
+    ),
+    Fault(
+        "null-modified",
+        "A time that is null where it may be missing",
+        with_jobs(running(88) | {"lastModifiedTime": None, "endTime": None}),
+        also="the job has no series about that time",
+        jobs=1,
+        shows=((JOB + "info", MINE, "1"),),
+        hides=f'{JOB}last_modified_timestamp_seconds{{aws_account_id="{ACCOUNT}",aws_region="us-east-1",{MINE}',
+    ),
+    _odd_job(
+        "unknown-status",
+        "A status that is new to us",
+        "it passes through as it is",
+        (JOB + "status", f'{MINE},job_name="job-88",customization_type="FINE_TUNING",status="Paused"', "1"),
+        ("bedrock_model_customization_jobs", 'status="Paused",customization_type="FINE_TUNING"', "1"),
+        status="Paused",
+    ),
+    _odd_job(
+        "unknown-type",
+        "A customization type that is new to us",
+        "it passes through as it is",
+        (JOB + "info", f'{MINE},job_name="job-88",customization_type="QUANTIZATION"', "1"),
+        ("bedrock_model_customization_jobs", 'status="InProgress",customization_type="QUANTIZATION"', "1"),
+        customizationType="QUANTIZATION",
+    ),
+    # Clocks
+    _odd_job(
+        "aws-clock-ahead",
+        "AWS's clock an hour ahead of ours",
+        "what grows stays 0 until our clock is there; nothing is negative",
+        (JOB + "duration_seconds", MINE, "0.000"),
+        (JOB + "time_since_last_modified_seconds", MINE, "0.000"),
+        creationTime=at(3600),
+        lastModifiedTime=at(3660),
+    ),
+    _odd_job(
+        "aws-clock-behind",
+        "AWS's clock an hour behind ours",
+        "what grows is an hour too much; walks go on",
+        (JOB + "created_timestamp_seconds", MINE, "1789996400.0"),
+        creationTime=at(-3600),
+        lastModifiedTime=at(-3600),
+    ),
+    Fault(
+        "our-clock-ahead",
+        "Our clock jumps an hour ahead",
+        clock_off(3600),
+        also="what grows jumps with it; the snapshot stays, and walks go on",
+        shows=(("bedrock_exporter_target_last_walk_timestamp_seconds", "", "@now"),),
+    ),
+    Fault(
+        "our-clock-behind",
+        "Our clock jumps an hour back",
+        clock_off(-3600),
+        also="what grows jumps with it and is never below 0; the snapshot stays, and walks go on",
+        shows=(
+            ("bedrock_exporter_target_last_walk_timestamp_seconds", "", "@now"),
+            (JOB + "duration_seconds", f'job_id="{1:012d}"', "0.000"),
+        ),
+    ),
+)
+
+ALONE = (
+    Row(
+        "Every target fails when the exporter starts",
+        "`/-/healthy` 200, `/-/ready` 200 after the first walks, `/metrics` with `target_up` 0 for each",
+        f"`target is down`, `reason={R.NETWORK}`, once for each target",
+        f"{FILE}::test_every_target_fails_from_the_start",
+    ),
+    Row(
+        "200 jobs on each of 10,000 pages, which is `poll.max_pages`",
+        "`target_up` 1; every one of the 2,000,000 jobs is counted",
+        "—",
+        f"{FILE}::test_two_million_jobs",
+    ),
+    Row(
+        "10,001 pages where `poll.max_pages` is 10,000",
+        f'`target_up` 0, `target_walk_failures_total{{reason="{R.RUNAWAY_PAGINATION}"}}` grows',
+        f"`target is down`, `reason={R.RUNAWAY_PAGINATION}`, “the list has more than 10000 pages”",
+        f"{FILE}::test_one_page_too_many",
+    ),
+)
+
+ELSEWHERE = (
+    Row(
+        "Walks that fail for longer than `poll.stale_after`",
+        "the series of the target's jobs end; its `bedrock_exporter_target_*` stay. A good walk brings all back",
+        "`no good walk within stale_after; the series of its jobs end here`",
+        "tests/test_poller.py::test_stale_data_ends_exactly_then_and_a_good_walk_brings_it_back",
+    ),
+    Row(
+        "The second of two targets that turn out to be one account in one region",
+        f'`target_up` 0, `target_walk_failures_total{{reason="{R.DUPLICATE_TARGET}"}}` grows; no series stands twice',
+        f"`target is down`, `reason={R.DUPLICATE_TARGET}`, “which targets[0] watches already; remove one of the two”",
+        "tests/test_poller.py::test_the_second_of_two_that_are_one_is_a_duplicate",
+    ),
+)
+
+ROWS = [*(fault.row for fault in FAULTS), *ALONE, *ELSEWHERE]

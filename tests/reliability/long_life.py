@@ -1,0 +1,95 @@
+"""What months of uptime and wild input bring, for docs/reliability.md."""
+
+from reliability.rows import Row
+
+_LIFE = "tests/reliability/test_long_life.py::"
+_WILD = "tests/test_wild_input.py::"
+_DOWN = '`msg="target is down" reason={}`'
+
+ROWS = [
+    Row(
+        "the credentials of an assumed role end, again and again, and STS fails when they are first to be renewed",
+        "nothing: no walk fails",
+        "—",
+        f"{_LIFE}test_credentials_of_a_role_renew_for_ever",
+    ),
+    Row(
+        "the clock is hours ahead, so that new credentials have ended already",
+        '`target_up` 0, `target_walk_failures_total{reason="credentials"}`; up again once the clock is right',
+        _DOWN.format("credentials"),
+        f"{_LIFE}test_credentials_that_have_ended_at_once_are_no_bug",
+    ),
+    Row(
+        "the clock is set back a day, or ahead a year",
+        "walks keep their interval; what says for how long is never below 0; jobs are too old by the clock as it is",
+        "—",
+        f"{_LIFE}test_a_clock_that_is_set_changes_no_interval_and_no_age_is_below_zero",
+    ),
+    Row(
+        "the clock is set while walks fail",
+        "the series of jobs end when `stale_after` has really passed",
+        '`msg="no good walk within stale_after; the series of its jobs end here"`',
+        f"{_LIFE}test_stale_data_ends_by_the_time_that_really_passes",
+    ),
+    Row(
+        "a library call hangs for ever, such as a resolver that never answers",
+        '`target_up` 0 and `target_walk_failures_total{reason="timeout"}` grows for its target alone, with one thread, '
+        "however long it lasts; `/-/healthy` is 200; up again by itself when the call ends",
+        _DOWN.format("timeout"),
+        f"{_LIFE}test_a_thread_that_hangs_for_ever_harms_no_other_target",
+    ),
+    Row(
+        "walks of a long list go on failing half-way",
+        "memory stays: none of the pages that were read is held",
+        _DOWN.format("…"),
+        f"{_LIFE}test_a_target_that_is_down_holds_no_page[429]",
+    ),
+    Row(
+        "jobs leave the list, as a filter moves on",
+        "memory stays: of pages and jobs only those of the last walk are remembered",
+        "—",
+        f"{_LIFE}test_a_job_that_has_left_the_list_leaves_memory",
+    ),
+    Row(
+        "20,000 walks and 20,000 scrapes among all sorts of faults and rude clients (`make soak`)",
+        "memory, threads, connections and file descriptors are level; every scrape is whole",
+        "a line for each change",
+        f"{_LIFE}test_short_soak",
+    ),
+    Row(
+        "the list is any JSON or any bytes, in any pages",
+        "a snapshot, or one of the reasons but `internal`; `/metrics` can be parsed in both formats, `/` is a page",
+        _DOWN.format("malformed_response") + " or another one",
+        f"{_WILD}test_any_list_is_a_snapshot_or_a_reason",
+    ),
+    Row(
+        "Bedrock, or what stands in its place, answers with any status, headers and body",
+        "one of the reasons; `internal` only where the service itself gives an error that has no reason of its own",
+        _DOWN.format("…") + ", at most a thousand characters of what came",
+        f"{_WILD}test_any_answer_of_bedrock_has_a_reason",
+    ),
+    Row(
+        "STS, or what stands in its place, answers anything",
+        "without a role nothing but `aws_account_id` as the jobs say it, or `unknown`; with a role one of the reasons",
+        _DOWN.format("…"),
+        f"{_WILD}test_any_answer_of_sts_has_a_reason",
+    ),
+    Row(
+        "a client sends any bytes, or a request with anything wrong in it",
+        "200, 400, 404, 405 or 503, or a closed connection; the next client is served",
+        "—",
+        f"{_WILD}test_any_request_has_a_status_or_no_answer",
+    ),
+    Row(
+        "any text as configuration file",
+        "it is used, or every fault in it is told in a line that names file, path, value and wish; exit code 2",
+        "—",
+        "tests/test_config.py::test_any_text_gives_a_config_or_its_faults",
+    ),
+    Row(
+        "any flags",
+        "exit code 0, 1 or 2 and never a traceback; a word on standard error with 2",
+        "—",
+        f"{_WILD}test_any_flags_end_as_documented",
+    ),
+]
