@@ -78,7 +78,7 @@ def _brief(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-_READ_THE_ANSWER = ("botocore.parsers", "botocore.retries", "botocore.errorfactory")
+_READ_THE_ANSWER = ("botocore.parsers", "botocore.model", "botocore.errorfactory", "botocore.retries")
 """Parts of botocore that stumble over what the service would never send, such as a code that is no text."""
 
 

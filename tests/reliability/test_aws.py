@@ -31,6 +31,8 @@ from exporter.web import Request, respond
 from reliability.aws_faults import FAULTS, Fault, short_role
 from reliability.scene import EPOCH, GOOD, NEWS, Aws, Clock, Names, Page, at, of_jobs, pages, running, sample
 
+pytestmark = pytest.mark.e2e
+
 OTHER_REGION = "us-west-2"
 TICK = 60.0
 """Seconds by which the exporter's clock moves ahead of each walk."""

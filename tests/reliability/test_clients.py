@@ -26,6 +26,8 @@ from exporter.exposition import Format
 from exporter.web import Address, Server, Site, clients
 from reliability.client_faults import ANSWERED, REFUSED, REQUEST
 
+pytestmark = pytest.mark.e2e
+
 PATIENCE = 30.0
 """Seconds within which everything that a test waits for happens, on the slowest of machines."""
 

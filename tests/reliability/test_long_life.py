@@ -42,6 +42,8 @@ from exporter.walk import Memory, read
 from exporter.web import Address, Server
 from reliability.soak import Sample, verdict
 
+pytestmark = pytest.mark.e2e
+
 ROOT = Path(__file__).parents[2]
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 EPOCH = 1_790_000_000.0
