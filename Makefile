@@ -40,7 +40,8 @@ test-unit-oldest: $(call venv,$(OLDEST))/tested
 	$(call venv,$(OLDEST))/bin/python -m pytest -m "not e2e" $(PYTEST_FLAGS)
 
 bench: $(call venv,$(NEWEST))/tested ## Cost of a walk and of a scrape, against stock boto3 and prometheus_client
-	$(call venv,$(NEWEST))/bin/python -m tests.benchmarks $(FLAGS)
+	$(call venv,$(NEWEST))/bin/python -m tests.benchmarks --json docs/performance.json --figure docs/performance.svg $(FLAGS)
+	$(call venv,$(NEWEST))/bin/python -m tests.benchmarks.profile > docs/performance-profile.txt
 
 soak: $(call venv,$(NEWEST))/tested ## Months of uptime in minutes: whether memory, threads or connections pile up
 	$(call venv,$(NEWEST))/bin/python -m tests.reliability.soak $(FLAGS)

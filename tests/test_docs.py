@@ -4,9 +4,11 @@ import runpy
 from pathlib import Path
 
 import pytest
+from benchmarks.table import FULL, rows
 
 from exporter.exposition import Format
 from exporter.metrics import EXPORTER_PREFIX, FAMILIES
+from exporter.model import FailureReason
 from exporter.telemetry import Telemetry
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -16,6 +18,24 @@ def test_metric_reference_is_up_to_date() -> None:
     """docs/metrics.md is what its generator writes; if it is not, `make docs` writes it anew."""
     built = runpy.run_path(str(DOCS / "build_metrics.py"))["build"]()
     assert (DOCS / "metrics.md").read_text(encoding="utf-8") == built
+
+
+def test_performance_is_up_to_date() -> None:
+    """docs/performance.md shows the figures of docs/performance.json, which the benchmark has written."""
+    built = runpy.run_path(str(DOCS / "build_performance.py"))["build"]()
+    assert (DOCS / "performance.md").read_text(encoding="utf-8") == built
+
+
+def test_every_row_of_the_benchmark_is_explained() -> None:
+    """And no other is."""
+    meaning = runpy.run_path(str(DOCS / "build_performance.py"))["MEANING"]
+    assert list(meaning) == [row.name for row in rows(FULL)]
+
+
+@pytest.mark.parametrize("reason", FailureReason)
+def test_every_reason_is_explained(reason: FailureReason) -> None:
+    """The README says what each reason of a failure means and what to do."""
+    assert f"\n| `{reason}` | " in (DOCS.parent / "README.md").read_text(encoding="utf-8")
 
 
 OWN = [
