@@ -62,7 +62,7 @@ class SubTask(NamedTuple):
 class Job(NamedTuple):
     """One model customization job, as the list shows it.
 
-    A named tuple, because a walk makes one per job and a frozen dataclass costs four times as much to make.
+    A named tuple, because a walk makes one per job and a frozen dataclass costs several times as much to make.
 
     Attributes:
         arn: the key; unique over all accounts and regions.

@@ -28,7 +28,7 @@ class Fold:
 
     Attributes:
         bygone: Unix seconds; of a job that ended before this, status and type are all that counts.
-        keys: a hash of the ARN of every job counted; the ARNs of a long list would take 20 times the memory.
+        keys: a hash of the ARN of every job counted; the ARNs of a long list would take many times the memory.
     """
 
     def __init__(self, budget: Budget, now: float) -> None:

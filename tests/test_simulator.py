@@ -1,6 +1,5 @@
 """The simulator is a Bedrock that boto3 believes in, and whose jobs can be foretold."""
 
-import os
 import re
 import socket
 import time
@@ -35,18 +34,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_aws_of_the_user() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as environment:
-        for name in list(os.environ):
-            if name.upper().startswith("AWS_") or name.upper().endswith("_PROXY"):
-                environment.delenv(name)
-        environment.setenv("AWS_CONFIG_FILE", os.devnull)
-        environment.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
-        environment.setenv("AWS_EC2_METADATA_DISABLED", "true")
-        yield
 
 
 @pytest.fixture(scope="module")

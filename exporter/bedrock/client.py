@@ -184,8 +184,8 @@ class _Profile:
 def _with_role(session: botocore.session.Session, role: AssumeRole, sts: Any) -> botocore.session.Session:  # noqa: ANN401
     """The session with a role's credentials in the place of its own.
 
-    It is a shallow copy that answers one question differently: a session made from nothing costs 10 ms, and half of a
-    client's memory for handlers that are the same for all.
+    It is a shallow copy that answers one question differently: one made from nothing costs more than its client does,
+    for handlers that are the same for all.
     """
     credentials = role_credentials(sts, role)
     session = copy.copy(session)

@@ -164,8 +164,8 @@ def parse_job(summary: Any, has_use_for_subtasks: Callable[[Job], bool] = lambda
 def parse_bygone(summary: Any, before: float) -> tuple[str, str, str] | None:  # noqa: ANN401
     """ARN, status and customization type of a job that ended before a moment (Unix seconds); None for any other.
 
-    Such a job is only counted, and a long list is mostly these: this costs a quarter of `parse_job` and the making of
-    a `Job`. None is also for whatever is not plain enough to be sure of, so that `parse_job` has the last word on it;
+    Such a job is only counted, and a long list is mostly these: this costs a fraction of `parse_job`, and no `Job`
+    is made. None is also for whatever is not plain enough to be sure of, so that `parse_job` has the last word on it;
     but times that are not needed for the count are not read here.
     """
     if not isinstance(summary, dict):
