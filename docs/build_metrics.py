@@ -149,7 +149,7 @@ def _example() -> TargetState:
     for job in (trains, waits, failed, *peers):
         fold.count(hash(job.arn), job.status, job.customization_type)
         fold.add(job)
-    snapshot = combine([fold], budget, NOW)
+    snapshot = combine([fold], budget.max_jobs)
     target = Target("targets[0]", "us-east-1", labels=(("team", "research"),))
     return TargetState(
         target,

@@ -44,6 +44,7 @@ a fresh process, and of three rounds the least counts.
 
 REST = """\
 
+{sizes}
 ![CPU per job over the number of jobs](performance.svg)
 
 ## Where it goes
@@ -71,14 +72,22 @@ for the server is counted, too (`recv_into`, `sendall`):
 Targets share one loader of service models, one STS client for each profile and region, and for roles a shallow copy of
 one session (`bedrock.client`): that is what makes a target cheap.
 
-## What stands in the way of more
+## What was not reached
 
-- **40 times less than boto3** would be little more than the floor itself: divide boto3's figure by 40, and compare that
-  with the floor of the same number of jobs. A JSON parser in another language would lower the floor; it is not worth a
-  compiled dependency for work that later walks do not do.
-- **Scrapes beside a walk** share the interpreter with it: `json.loads` of a page of 1,000 jobs does not let go of it
-  until it is done, whatever the switch interval, which `cli` has set to 1 ms. On a machine that others use at the same
-  time, the longest times are theirs.
+- **40 times less CPU than boto3 for a first walk.** A fortieth of boto3's figure would be little more than the floor:
+  divide the one by 40, and look at the other. What a first walk costs beyond the floor is the least that it takes to
+  look at every job. Tried without a gain that could be told from noise: letting go of each page before the next is
+  fetched, and keeping the garbage collector from running during a walk. Not tried: a JSON parser in another language,
+  which would lower the floor itself, at the price of a compiled dependency for work that later walks do not do.
+- **Start-up within 2.5 times `import boto3`.** Nearly all of it is imports, as `python -X importtime -c "import
+  exporter.cli"` shows: boto3 itself, then aiohttp, whose client half can't be left out, then pydantic. Then comes the
+  first client, a good part of which is botocore's reading of the service model. Tried without a gain that could be told
+  from noise: building pydantic's models when they are first needed, and importing with the garbage collector off. An
+  HTTP server and a configuration parser of our own would reach it; they would cost more than they save.
+
+A page of 1,000 jobs is what `json.loads` holds the interpreter for, whatever the switch interval (`cli` has set that to
+1 ms), so a scrape may have to wait that long several times. On a machine that others use at the same time, the longest
+times are theirs.
 """
 
 
@@ -87,13 +96,32 @@ def build() -> str:
     document = json.loads((DOCS / "performance.json").read_text(encoding="utf-8"))
     versions = ", ".join(f"{name} {version}" for name, version in document["versions"].items())
     rows = "".join(_line(row) for row in document["rows"])
+    profile = (DOCS / "performance-profile.txt").read_text(encoding="utf-8")
     return (
         INTRO
         + f"Measured with Python {document['python']}, {versions}.\n\n"
         + "| what | ours | theirs | ratio | must reach | |\n|---|--:|--:|--:|---|---|\n"
         + rows
-        + REST.replace("{profile}", (DOCS / "performance-profile.txt").read_text(encoding="utf-8"))
+        + REST.replace("{profile}", profile).replace("{sizes}", _sizes(document["seen"]))
     )
+
+
+def _sizes(seen: dict[str, list[dict[str, float]]]) -> str:
+    """CPU and peak memory of each process that walked a list, the least of its rounds."""
+
+    def least(case: str, key: str) -> str:
+        return f"{min(figures[key] for figures in seen[case]):,.0f}" if case in seen else ""
+
+    lines = [
+        "CPU in ms, and peak memory of the process in MB:\n\n",
+        "| jobs | first walk | later walk | peak | boto3 | peak | floor | peak |\n",
+        "|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+    ]
+    for jobs in (1_000, 10_000, 100_000, 1_000_000):
+        cells = [f"{jobs:,}", *(least(f"walk {jobs}", key) for key in ("first", "later", "peak"))]
+        cells += [least(f"{case} {jobs}", key) for case in ("stock", "floor") for key in ("cpu", "peak")]
+        lines.append("| " + " | ".join(cells) + " |\n")
+    return "".join(lines)
 
 
 def _line(row: dict[str, Any]) -> str:

@@ -60,7 +60,7 @@ the test and its parameter.
 | age of what is shown while walks fail | {stale_after} | `poll.stale_after` |
 | jobs with series of their own | those that run, and {max_jobs:,} ended ones per target | `job_series.max_jobs` |
 | malformed jobs named in the log | the first {max_complaints} of a walk; all are counted | fixed |
-| connections of clients | {connections}; for one more the one goes that has stood still longest | fixed |
+| connections of clients | {connections}; for one more, who has waited longest without a request goes | fixed |
 | a client's first request | {header} after it connected | fixed |
 | a client's next request | {keep_alive} after the last response | fixed |
 | reading a response | {write} after the request | fixed |

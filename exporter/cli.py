@@ -48,7 +48,8 @@ def _tune_process() -> None:
     sys.setswitchinterval(0.001)  # a scrape gets its turn beside a walk five times sooner
     # Each target keeps a connection open, and the usual soft limit is 1,024. Go does the same for its programs.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    with contextlib.suppress(OSError, ValueError):  # where the kernel does not let us, the limit stays
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def _parser() -> argparse.ArgumentParser:

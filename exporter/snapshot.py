@@ -20,7 +20,7 @@ from exporter.model import (
 
 
 class Fold:
-    """What one page of the list comes to. Jobs are taken in one by one, each once; later it is only read.
+    """What one page of the list comes to. Jobs are taken in one by one, each once; later it only gets less.
 
     It holds the jobs that run and those that ended within `retain`; of all others only counts and, of those completed
     within the baseline window, durations. What is left out is too old at `now` and can't become younger, so a fold is
@@ -32,6 +32,7 @@ class Fold:
     """
 
     def __init__(self, budget: Budget, now: float) -> None:
+        self._budget = budget
         self._retained_after = now - budget.retain
         self._baseline_after = now - budget.baseline_window
         self.bygone = min(self._retained_after, self._baseline_after)
@@ -62,6 +63,11 @@ class Fold:
             peers = (job.base_model, job.customization_type)
             self.durations.append((order, peers, max(0.0, order - job.created)))
 
+    def expire(self, now: float) -> None:
+        """Let go of what has become too old since: a fold that is kept for a year costs no more than a new one."""
+        self.ended = [entry for entry in self.ended if entry[0] >= now - self._budget.retain]
+        self.durations = [entry for entry in self.durations if entry[0] >= now - self._budget.baseline_window]
+
 
 def _order(job: Job) -> float:
     """When an ended job ended; where AWS did not say, its creation must do."""
@@ -70,8 +76,8 @@ def _order(job: Job) -> float:
     return job.created if job.last_modified is None else job.last_modified
 
 
-def combine(folds: Iterable[Fold], budget: Budget, now: float) -> Snapshot:
-    """The snapshot of all pages at `now` (Unix seconds). No job may be in two of the folds."""
+def combine(folds: Iterable[Fold], max_jobs: int) -> Snapshot:
+    """The snapshot of all pages, each folded or expired at the time of the walk. No job may be in two of the folds."""
     jobs = Counter({(status, kind): 0 for status in STATUSES for kind in CUSTOMIZATION_TYPES})
     subtasks = Counter({(name, status): 0 for name in SUBTASKS for status in SUBTASK_STATUSES})
     durations: defaultdict[tuple[str, str], list[float]] = defaultdict(list)
@@ -80,12 +86,11 @@ def combine(folds: Iterable[Fold], budget: Budget, now: float) -> Snapshot:
     for fold in folds:
         jobs.update(fold.jobs)
         running += fold.running
-        ended += [entry for entry in fold.ended if entry[0] >= now - budget.retain]
-        for moment, peers, seconds in fold.durations:
-            if moment >= now - budget.baseline_window:
-                durations[peers].append(seconds)
+        ended += fold.ended
+        for _, peers, seconds in fold.durations:
+            durations[peers].append(seconds)
     subtasks.update((subtask.name, subtask.status) for job in running for subtask in job.subtasks)
-    newest = heapq.nlargest(budget.max_jobs, ended)
+    newest = heapq.nlargest(max_jobs, ended)
     series = [*running, *(job for _, job in newest)]
     distinct = _distinct_series(series)
     return Snapshot(

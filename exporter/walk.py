@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 import traceback
 from collections.abc import Callable, Container, Iterator, Sequence
@@ -17,6 +18,8 @@ from typing import Any, Protocol
 from exporter.bedrock import Lifeline, MalformedJobError, WirePage, parse_bygone, parse_job
 from exporter.model import UNKNOWN, Budget, Failed, FailureReason, Rendered, Snapshot, Walked, WalkError
 from exporter.snapshot import Fold, combine
+
+_log = logging.getLogger(__name__)
 
 Render = Callable[[str, Snapshot], Rendered]
 """Account id and snapshot → text."""
@@ -58,7 +61,8 @@ class Memory:
     """What the pages of a target's last good walk came to, by fingerprint.
 
     A page on which all jobs have ended never changes again, and a long list is mostly these, so a later walk of it
-    costs a fraction of the first.
+    costs a fraction of the first (docs/performance.md). Not so with `created_within`: where it makes the list begin
+    moves, and all pages with it.
     """
 
     def __init__(self) -> None:
@@ -110,6 +114,7 @@ def read(
         result = known.get(page.fingerprint) if page.fingerprint is not None else None
         if result is not None and seen.isdisjoint(result.fold.keys):
             seen.update(result.fold.keys)
+            result.fold.expire(now)
         else:
             result = fold_page(page.summaries(), seen, budget, now)
         results.append(result)
@@ -123,7 +128,7 @@ def read(
             f"account_id is {account_id}, but the jobs that the credentials list are of {listed}; correct one of them",
         )
     memory.keep(to_keep, now)
-    snapshot = combine((result.fold for result in results), budget, now)
+    snapshot = combine((result.fold for result in results), budget.max_jobs)
     return Walked(
         account_id=account_id,
         snapshot=snapshot,
@@ -230,7 +235,10 @@ class Walker:
             return await done
         except asyncio.CancelledError:
             self._cut_off = thread
-            lifeline.cut()
+            try:
+                lifeline.cut()
+            except Exception:  # noqa: BLE001 - nothing may keep the cancellation from going on, or nobody could end us
+                _log.exception("can't cut a walk off")
             raise
 
     def _run(self, lifeline: Lifeline, done: asyncio.Future[Walked | Failed]) -> None:

@@ -15,7 +15,7 @@ def snapshot_of(jobs: Iterable[Job], budget: Budget, now: float) -> Snapshot:
     for job in jobs:
         fold.count(hash(job.arn), job.status, job.customization_type)
         fold.add(job)
-    return combine([fold], budget, now)
+    return combine([fold], budget.max_jobs)
 
 
 def render_snapshot(target: Target, account_id: str, snapshot: Snapshot) -> Rendered:

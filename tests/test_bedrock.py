@@ -842,6 +842,46 @@ def test_faults_of_the_aws_set_up(
     assert failure(connect(Service(page()))).reason is FailureReason.CREDENTIALS
 
 
+def test_credentials_that_somebody_writes_anew(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A file with new credentials, in the place of those that have expired, is read without a restart."""
+    file = tmp_path / "credentials"
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    file.write_text("[default]\naws_access_key_id = OLD\naws_secret_access_key = x\n", encoding="utf-8")
+    service = Service(error(403, "ExpiredTokenException"), page(job(1)))
+    client = connect(service)
+    assert failure(client).reason is FailureReason.CREDENTIALS
+    file.write_text("[default]\naws_access_key_id = NEW\naws_secret_access_key = x\n", encoding="utf-8")
+    assert names(walk(client)) == ["job-1"]
+    keys = [re.findall(r"Credential=(\w+)/", request.headers["authorization"])[0] for request in service.lists]
+    assert keys == ["OLD", "NEW"]
+
+
+def test_cut_reaches_a_socket_within_tls_within_tls() -> None:
+    """Behind a proxy that is itself reached by TLS, what urllib3 calls the socket only holds one."""
+
+    class Transport:
+        def __init__(self, inner: object) -> None:
+            self.socket = inner
+
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        lifeline = Lifeline()
+        lifeline.hold(Transport(ours))
+        lifeline.cut()
+        assert theirs.recv(1) == b""
+
+
+def test_cut_leaves_a_connection_that_went_back_to_its_pool(connect: Connect) -> None:
+    """Between two requests a lifeline holds nothing: another walk may be using what it used."""
+    client = connect(Service(page(job(1)), page(job(2))))
+    with Lifeline() as lifeline:
+        walk(client)
+        assert lifeline._socket is None
+
+
 def test_credentials_that_take_for_ever_hold_up_no_other_profile(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, loader: Loader
 ) -> None:

@@ -123,6 +123,18 @@ def test_time_passes_over_pages_that_have_not_changed() -> None:
     assert service.decoded == []
 
 
+def test_pages_that_are_kept_hold_no_more_than_new_ones() -> None:
+    """What has become too old is let go of, or memory would grow for as long as the exporter runs."""
+    service = Service([*OLD, *RECENT])
+    memory, renderer = Memory(), Renderer(TARGET)
+    walk(service, memory, renderer)
+    assert sum(len(result.fold.ended) for result in memory.recall(NOW).values()) == len(RECENT)
+    walk(service, memory, renderer, NOW + 400 * DAY)
+    assert service.decoded == []
+    kept = [result.fold for result in memory.recall(NOW + 400 * DAY).values()]
+    assert [(fold.ended, fold.durations) for fold in kept] == [([], [])] * 4
+
+
 def test_a_clock_that_goes_back_makes_all_be_read_anew() -> None:
     """What was too old for a clock that was ahead is not when it has been set right."""
     service = Service([*OLD, *RECENT])

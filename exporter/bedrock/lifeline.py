@@ -31,7 +31,7 @@ class Lifeline:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
+        self._socket: Any = None
         self._cut = False
 
     def __enter__(self) -> Self:
@@ -47,21 +47,29 @@ class Lifeline:
         """End the request that is under way, and refuse further ones."""
         with self._lock:
             self._cut = True
-            if self._socket is not None:
+            sock = self._socket
+            while sock is not None and not isinstance(sock, socket.socket):
+                sock = sock.socket  # urllib3's TLS within the TLS of a proxy
+            if sock is not None:
                 with contextlib.suppress(OSError):  # closed by its peer or by us already: what we want
                     # Not SSLSocket's own shutdown: it would pull the TLS object from under the thread that reads.
-                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+                    socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
     def check(self) -> None:
         """Raise `WalkError` once the walk has been cut off."""
         if self._cut:
             raise WalkError(FailureReason.TIMEOUT, "the walk was cut off")
 
-    def hold(self, sock: socket.socket) -> None:
+    def hold(self, sock: Any) -> None:  # noqa: ANN401 - as `_hold`
         """Know the socket that the next request goes through; raises `WalkError` if it is too late for one."""
         with self._lock:
             self.check()
             self._socket = sock
+
+    def let_go(self) -> None:
+        """Forget the socket: its request is over, and others may use it."""
+        with self._lock:
+            self._socket = None
 
 
 def current() -> Lifeline | None:
@@ -95,19 +103,35 @@ class _Held:
 
     sock: socket.socket | None
 
+    def _new_conn(self) -> socket.socket:
+        sock: socket.socket = super()._new_conn()  # type: ignore[misc] # there is one beside this mixin
+        _hold(sock)  # already here, as a proxy and TLS come next
+        return sock
+
     def connect(self) -> None:
-        super().connect()  # type: ignore[misc] # there is one beside this mixin
-        self._hold()
+        super().connect()  # type: ignore[misc] # as above
+        _hold(self.sock)
 
     def request(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - urllib3's
         if self.sock is not None:  # kept alive; a new one is taken hold of in `connect`
-            self._hold()
+            _hold(self.sock)
         super().request(*args, **{**kwargs, "enforce_content_length": True})  # type: ignore[misc] # there is one beside this mixin
 
-    def _hold(self) -> None:
+
+def _hold(sock: Any) -> None:  # noqa: ANN401 - a socket, or urllib3's TLS within TLS
+    lifeline = current()
+    if lifeline is not None:
+        lifeline.hold(sock)
+
+
+class _LetsGo:
+    """Mixed into botocore's pools: a connection that comes back is no longer the thread's own."""
+
+    def _put_conn(self, conn: Any) -> None:  # noqa: ANN401 - urllib3's
         lifeline = current()
-        if lifeline is not None and self.sock is not None:
-            lifeline.hold(self.sock)
+        if lifeline is not None:
+            lifeline.let_go()
+        super()._put_conn(conn)  # type: ignore[misc] # there is one beside this mixin
 
 
 class _HTTPConnection(_Held, AWSHTTPConnection):
@@ -118,9 +142,9 @@ class _HTTPSConnection(_Held, AWSHTTPSConnection):
     pass
 
 
-class _HTTPPool(AWSHTTPConnectionPool):
+class _HTTPPool(_LetsGo, AWSHTTPConnectionPool):
     ConnectionCls = _HTTPConnection
 
 
-class _HTTPSPool(AWSHTTPSConnectionPool):
+class _HTTPSPool(_LetsGo, AWSHTTPSConnectionPool):
     ConnectionCls = _HTTPSConnection

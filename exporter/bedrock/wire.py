@@ -158,7 +158,7 @@ def parse_job(summary: Any, has_use_for_subtasks: Callable[[Job], bool] = lambda
         details = summary.get("statusDetails")
         return job._replace(subtasks=_subtasks(details)) if details is not None and has_use_for_subtasks(job) else job
     except ValueError as error:
-        raise MalformedJobError(f"job {_clean(arn)}: {error}") from error
+        raise MalformedJobError(f"job {_clean(arn):.200}: {error}") from error
 
 
 def parse_bygone(summary: Any, before: float) -> tuple[str, str, str] | None:  # noqa: ANN401

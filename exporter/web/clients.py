@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import socket
 import struct
@@ -77,11 +78,12 @@ class Client(web.RequestHandler):
         """Called by asyncio."""
         self._line = cast("asyncio.Transport", transport)  # aiohttp forgets its own before all is sent
         self._line.set_write_buffer_limits(high=0)  # a write ends when the client, or at least the kernel, has it
-        self._socket: socket.socket = transport.get_extra_info("socket")
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER)
         self._timer = asyncio.get_running_loop().call_later(HEADER_DEADLINE, self.cut)
         self._clients.admit(self)
         super().connection_made(transport)
+        self._socket: socket.socket = transport.get_extra_info("socket")
+        with contextlib.suppress(OSError):  # it has gone already
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Called by asyncio."""

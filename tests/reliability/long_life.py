@@ -33,8 +33,9 @@ ROWS = [
     ),
     Row(
         "a library call hangs for ever, such as a resolver that never answers",
-        '`target_up` 0 and `target_walk_failures_total{reason="timeout"}` grows for its target alone, with one thread, '
-        "however long it lasts; `/-/healthy` is 200; up again by itself when the call ends",
+        '`target_up` 0 and `target_walk_failures_total{reason="timeout"}` grows for its target alone, with one thread '
+        "however long it lasts (a command that gives a profile its credentials: for the targets of that profile); "
+        "`/-/healthy` is 200; up again by itself when the call ends",
         _DOWN.format("timeout"),
         f"{_LIFE}test_a_thread_that_hangs_for_ever_harms_no_other_target",
     ),
