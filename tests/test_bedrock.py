@@ -673,6 +673,7 @@ def test_one_loader_for_all_targets(connect: Connect) -> None:
         client.close()
     assert models == models[:1] * 4
     assert loaded == loaded[:1] * 4
+    assert sessions._loader.search_paths == [Loader.BUILTIN_DATA_PATH]
 
 
 def test_clients_are_pinned(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:

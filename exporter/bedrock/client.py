@@ -60,8 +60,7 @@ class Sessions:
     """
 
     def __init__(self, aws: AwsSettings, on_request: OnRequest = lambda _: None) -> None:
-        # botocore's own service models only, not those in ~/.aws/models: `--demo` reads no file of the user.
-        self._loader = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+        self._loader = _Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
         self._profiles: dict[str | None, _Profile] = {}
         self._lock = threading.Lock()  # for the dictionary only: nothing that can take long is done under it
         self._on_request = on_request
@@ -174,6 +173,15 @@ class Sessions:
 
     def _count(self, event_name: str, **_: object) -> None:
         self._on_request(event_name.rpartition(".")[2])
+
+
+class _Loader(Loader):
+    """botocore's own service models only, not those in ~/.aws/models: `--demo` reads no file of the user."""
+
+    @property
+    def search_paths(self) -> list[str]:
+        """A copy: each boto3 session adds a path, which would go on for as long as the exporter runs."""
+        return list(self._search_paths)
 
 
 class _Profile:
