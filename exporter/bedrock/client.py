@@ -122,7 +122,9 @@ class Sessions:
     def forget(self, target: Target) -> None:
         """Have the target's profile read anew; the clients of other targets stay as they are."""
         with self._lock:
-            self._profiles.pop(target.profile, None)
+            profile = self._profiles.pop(target.profile, None)
+        for sts in list(profile.sts.values()) if profile else ():
+            sts.close()  # its idle connections; roles that still renew through it make new ones
 
     def has_service(self, region: str) -> bool:
         """Whether botocore's list of endpoints has Amazon Bedrock in the region."""

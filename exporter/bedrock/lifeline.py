@@ -105,7 +105,11 @@ class _Held:
 
     def _new_conn(self) -> socket.socket:
         sock: socket.socket = super()._new_conn()  # type: ignore[misc] # there is one beside this mixin
-        _hold(sock)  # already here, as a proxy and TLS come next
+        try:
+            _hold(sock)  # already here, as a proxy and TLS come next
+        except WalkError:
+            sock.close()
+            raise
         return sock
 
     def connect(self) -> None:
