@@ -442,7 +442,7 @@ class Sample:
             descriptors=len(descriptors),
             sockets=sum(each.startswith("socket:") for each in descriptors),
             tasks=len(asyncio.all_tasks()),
-            timers=len(loop._scheduled),
+            timers=sum(not timer.cancelled() for timer in loop._scheduled),
         )
 
 
