@@ -622,7 +622,7 @@ def verdict(samples: list[Sample], *, may_gain: float) -> tuple[str, list[str]]:
         elif name == "rss":
             gain, limit = by_slope, may_gain
         else:  # Python's own count of what it holds: a leak shows here before it shows in pages of memory
-            gain, limit = by_slope, (0.05 if len(warm) >= 20 else 0.1) * early
+            gain, limit = by_slope, (0.05 if len(warm) >= 20 else 0.5) * early
         if gain > limit:
             grown.append(f"{name} grows: by {gain:.0f} from {early:.0f}")
         unit = 2**20 if name in {"rss", "malloc"} else 1
