@@ -39,7 +39,8 @@ class Telemetry:
         )
         self._api_requests = Counter(
             EXPORTER_PREFIX + "api_requests",
-            "Requests to AWS by operation, every attempt counted. From the exporter.",
+            "Requests to AWS by operation, every attempt counted; not those of botocore's credential providers. "
+            "From the exporter.",
             ["operation"],
             registry=self.registry,
         )

@@ -843,6 +843,18 @@ def test_faults_of_the_aws_set_up(
     assert failure(connect(Service(page()))).reason is FailureReason.CREDENTIALS
 
 
+def test_a_provider_of_credentials_that_is_not_there(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that it can't resolve, ahead of any client of ours, is the network's matter and no region's."""
+    unresolved = NameResolutionError("portal.sso.example", None, socket.gaierror())  # type: ignore[arg-type]
+    client = connect(Service(page()))
+
+    def unreachable(_: Target) -> None:
+        raise boto.EndpointConnectionError(**URL, error=unresolved)
+
+    monkeypatch.setattr(client._sessions, "bedrock", unreachable)
+    assert failure(client).reason is FailureReason.NETWORK
+
+
 def test_credentials_that_somebody_writes_anew(
     connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

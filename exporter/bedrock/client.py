@@ -82,11 +82,11 @@ class Sessions:
         )
 
     def bedrock(self, target: Target) -> Any:  # noqa: ANN401 - boto3 makes its classes at run time
-        """A client for the target's jobs, whose credentials are there and current.
+        """A client for the target's jobs. A role is assumed at its first request.
 
         Raises:
-            WalkError: there are no credentials, or something is wrong with what they come from.
-            BotoCoreError, ClientError: of STS, when a role is to be assumed.
+            WalkError: something is wrong with what the credentials come from.
+            BotoCoreError: the same in botocore's words; `NoCredentialsError` where there are none.
         """
         profile = self._profile(target)
         with profile.lock:
@@ -187,7 +187,7 @@ class _Loader(Loader):
 
 
 class _Profile:
-    """What the targets of one profile, or of the default credentials (None), share. Its lock guards all of it."""
+    """What the targets of one profile (None: the default credentials) share. Its lock guards session and clients."""
 
     def __init__(self, name: str | None) -> None:
         self.name = name
@@ -297,6 +297,8 @@ class TargetClient:
 
     def _lacks_service(self) -> bool:
         """Whether the endpoint is AWS's own, in a region where botocore knows of no Bedrock."""
+        if self._bedrock is None:  # a provider of credentials has met something else that is not there
+            return False
         region = self._target.region
         return f".{region}." in self._bedrock.meta.endpoint_url and not self._sessions.has_service(region)
 
