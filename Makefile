@@ -15,11 +15,16 @@ ifeq ($(NEWEST),)
 $(error Python 3.11 or newer is needed, with its venv module)
 endif
 
+ENGINE := docker
+LOCK = $(call venv,$(NEWEST))/bin/uv pip compile --quiet --upgrade --universal --python-version=3.13 --generate-hashes \
+	--custom-compile-command='make lock'
+
 # What the tests run for real: command=Debian package.
-TOOLS := promtool=prometheus prometheus=prometheus
+TOOLS := promtool=prometheus prometheus=prometheus systemd-analyze=systemd amtool=prometheus-alertmanager \
+	prometheus-alertmanager=prometheus-alertmanager
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-unit test-unit-oldest bench soak lint docs tools clean
+.PHONY: help demo run test test-unit test-unit-oldest bench soak lint docs dist image lock version tools clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -54,6 +59,25 @@ lint: $(call venv,$(OLDEST))/tested ## Style, types, and the direction of import
 
 docs: $(call venv,$(NEWEST))/tested ## Write the generated pages of docs anew
 	for page in docs/build_*.py; do $(call venv,$(NEWEST))/bin/python $$page || exit 1; done
+
+dist: $(call venv,$(NEWEST))/tested ## The sdist and the wheel, checked and tried out
+	rm -rf dist
+	$(call venv,$(NEWEST))/bin/uv build --quiet --build-constraints=packaging/build.lock --require-hashes --out-dir=dist
+	DIST=dist $(call venv,$(NEWEST))/bin/python -m pytest tests/e2e/test_dist.py $(PYTEST_FLAGS)
+
+image: ## The container image; ENGINE=podman has it built by another than Docker
+	$(ENGINE) build --pull --tag localhost/bedrock-customization-exporter .
+
+lock: $(call venv,$(NEWEST))/tested ## Pin anew what the image is made from
+	$(LOCK) --output-file=packaging/requirements.lock pyproject.toml
+	sed -nE 's/^requires = \["(.+)"\]$$/\1/p' pyproject.toml | $(LOCK) --output-file=packaging/build.lock -
+
+version: ## Set the version wherever it stands: make version VERSION=1.2.3
+	$(if $(VERSION),,$(error VERSION is missing: make version VERSION=1.2.3))
+	sed -i -E 's/^(__version__ = ").+"/\1$(VERSION)"/' exporter/__init__.py
+	sed -i -E 's/^((ARG )?VERSION=).+/\1$(VERSION)/' Dockerfile docs/install.md
+	sed -i -E 's/^## \[Unreleased\]$$/&\n\n## [$(VERSION)] - $(shell date -u +%F)/' CHANGELOG.md
+	$(MAKE) docs
 
 tools:
 	@missing=; for tool in $(TOOLS); do command -v $${tool%=*} >/dev/null || missing="$$missing $${tool#*=}"; done; \

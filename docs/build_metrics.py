@@ -17,7 +17,7 @@ from exporter.metrics import (
     TARGET_LABELS,
     Family,
 )
-from exporter.model import UNKNOWN, Budget, FailureReason, Job, SubTask, Target, TargetState
+from exporter.model import UNKNOWN, Budget, Failed, FailureReason, Job, SubTask, Target, TargetState
 from exporter.snapshot import Fold, combine
 from exporter.telemetry import Telemetry
 
@@ -71,7 +71,7 @@ collection, and the version of Python.
 
 def build() -> str:
     """The text of docs/metrics.md."""
-    lines = compose((_example(),), Format.TEXT).body(NOW, b"").decode().splitlines()
+    lines = compose((_example(), _down()), Format.TEXT).body(NOW, b"").decode().splitlines()
     parts = [INTRO.format(target_labels=_names(TARGET_LABELS), job_labels=_names(JOB_LABELS))]
     for title, about, families in SECTIONS:
         parts.append(f"## {title}\n\n{about}\n")
@@ -111,6 +111,9 @@ def _telemetry() -> Iterator[str]:
     telemetry.config_loaded("0123456789abcdef", NOW)
     telemetry.observe_walk(0.4)
     telemetry.count_request("ListModelCustomizationJobs")
+    telemetry.discovery.switch(on=True)
+    telemetry.discovery.listed(12, NOW)
+    telemetry.discovery.failed(FailureReason.THROTTLED)
     lines = telemetry.render(Format.TEXT).decode().splitlines()
     for metric in telemetry.registry.collect():
         if not metric.name.startswith(EXPORTER_PREFIX):
@@ -164,6 +167,12 @@ def _example() -> TargetState:
         failures={FailureReason.THROTTLED: 2},
         malformed=1,
     )
+
+
+def _down() -> TargetState:
+    """Another target, which can't be walked."""
+    target = Target("targets[1]", "us-west-2", labels=(("team", "research"),))
+    return TargetState(target, ACCOUNT, Failed(ACCOUNT, FailureReason.ACCESS_DENIED, "denied"), last_walk=NOW - 20)
 
 
 def _job(id_: str, name: str, *, hours_ago: float) -> Job:

@@ -11,14 +11,16 @@ import os
 import re
 import resource
 import signal
+import socket
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 
-from exporter import NAME, __version__, config, demo, log
+from exporter import NAME, __version__, config, demo, doctor, listing, log
 from exporter.app import App
-from exporter.bedrock import default_region
+from exporter.bedrock import default_region, examine, known_regions
 from exporter.config import Config, ConfigError
+from exporter.shard import Shard
 from exporter.simulator import Simulator
 from exporter.web import Address, ListenError, Server
 
@@ -27,7 +29,12 @@ _log = logging.getLogger(__name__)
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    flags = _parser().parse_args(argv)
+    parser = _parser()
+    flags = parser.parse_args(argv)
+    try:
+        shard = _shard(flags, socket.gethostname())
+    except ValueError as error:
+        parser.error(str(error))
     _tune_process()
     log.configure(flags.log_level, flags.log_format)
     with contextlib.ExitStack() as stack:
@@ -41,7 +48,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         if flags.config_check:
             name = os.fsencode(flags.config_file).decode(errors="backslashreplace")  # a name need not be UTF-8
             return 0 if _print(f"{name}: good; targets: {len(loaded.targets)}\n".encode()) else 1
-        return asyncio.run(_once(loaded) if flags.once else _serve(loaded, flags, simulator))
+        if flags.doctor:
+            return asyncio.run(_doctor(loaded, as_json=flags.log_format == "json"))
+        return asyncio.run(_once(loaded, shard) if flags.once else _serve(loaded, flags, shard, simulator))
 
 
 def _tune_process() -> None:
@@ -77,6 +86,21 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--log.format", dest="log_format", default="logfmt", choices=("logfmt", "json"), help="(default: %(default)s)"
     )  # fmt: skip
+    add(
+        "--config.auto-reload-interval", dest="auto_reload", metavar="DURATION", type=_duration,
+        help="look that often whether the file has changed, and reload it (default: only at SIGHUP)",
+    )  # fmt: skip
+    add(
+        "--web.enable-lifecycle", dest="lifecycle", action="store_true", help="reload at a POST to /-/reload, too"
+    )  # fmt: skip
+    add(
+        "--shard.total", dest="shards", metavar="N", default=1, type=_number_from(1),
+        help="exporters that share the targets of one configuration (default: %(default)s)",
+    )  # fmt: skip
+    add(
+        "--shard.index", dest="shard", metavar="I", type=_number_from(0),
+        help="which of them this is, from 0 (default: the number at the end of the host name, as of a StatefulSet)",
+    )  # fmt: skip
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument(
         "--config.check", dest="config_check", action="store_true", help="check the configuration and end"
@@ -84,6 +108,10 @@ def _parser() -> argparse.ArgumentParser:
     mode.add_argument(
         "--once", action="store_true", help="walk every target once, print the metrics and end; 1 if a target failed"
     )
+    mode.add_argument(
+        "--doctor", action="store_true",
+        help="check what each target needs, say what to do about what is missing, and end; 1 if a check fails",
+    )  # fmt: skip
     mode.add_argument(
         "--demo", action="store_true", help="run against an embedded simulated Bedrock; needs no AWS account"
     )
@@ -103,6 +131,40 @@ def _path(text: str) -> str:
     return text
 
 
+def _duration(text: str) -> float:
+    try:
+        seconds = config.parse_duration(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    if seconds < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is less than 1s")
+    return seconds
+
+
+def _number_from(least: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not re.fullmatch(r"\d{1,4}", text, re.ASCII) or int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to 9999")
+        return int(text)
+
+    return parse
+
+
+def _shard(flags: argparse.Namespace, host: str) -> Shard:
+    """Which targets are this process's; ValueError says what is wrong with the flags."""
+    if flags.shard is not None:
+        index: int = flags.shard
+    elif flags.shards == 1:
+        index = 0
+    elif ordinal := re.search(r"-(\d{1,4})$", host, re.ASCII):
+        index = int(ordinal[1])
+    else:
+        raise ValueError(f"--shard.index is missing, and the host name {host!r} does not end with a number")
+    if index >= flags.shards:
+        raise ValueError(f"shard {index} is not one of {flags.shards}: --shard.index counts from 0")
+    return Shard(index, flags.shards)
+
+
 def _load(flags: argparse.Namespace) -> Config:
     """The configuration that the flags name; raises `ConfigError`."""
     if flags.demo:
@@ -115,30 +177,59 @@ def _load(flags: argparse.Namespace) -> Config:
             raise ConfigError([f"{file}: can't be read: {error.strerror}; name another with --config.file"]) from error
         except UnicodeDecodeError as error:
             raise ConfigError([f"{file}: can't be read: it is not UTF-8 ({error.reason})"]) from error
-    return config.load(text, file=file, environ=os.environ, default_region=default_region)
+    return config.load(
+        text, file=file, environ=os.environ, default_region=default_region, known_regions=known_regions()
+    )
 
 
-async def _once(loaded: Config) -> int:
+async def _once(loaded: Config, shard: Shard) -> int:
     """Walk every target once and print the exposition."""
-    app = App(loaded)
-    if not await _until_stopped(app.poller.run_once()):
+    app = App(loaded, shard=shard)
+    good = False
+
+    async def work() -> None:
+        nonlocal good
+        good = await app.run_once()
+
+    if not await _until_stopped(work()):
         return 1
-    printed = _print(app.exposition())
-    return 0 if printed and all(state.up for state in app.poller.states) else 1
+    return 0 if _print(app.exposition()) and good else 1
 
 
-async def _serve(loaded: Config, flags: argparse.Namespace, simulator: Simulator | None) -> int:
-    """Poll and serve until SIGTERM or SIGINT."""
-    app = App(loaded, flags.telemetry_path)
+async def _doctor(loaded: Config, *, as_json: bool) -> int:
+    """Check what every target needs, and print what was found and what to do."""
+    seen: list[doctor.Seen] = []
+
+    async def work() -> None:
+        seen.extend(await examine(loaded.targets, loaded.discovery, loaded.aws, loaded.schedule, listing.TIMEOUT))
+
+    if not await _until_stopped(work()):
+        return 1
+    found = doctor.reports(seen)
+    encoding = sys.stdout.encoding if sys.stdout is not None else "utf-8"
+    try:
+        page = (doctor.as_json(found) if as_json else doctor.as_text(found)).encode(encoding)
+    except UnicodeEncodeError:  # a terminal without ✔
+        page = doctor.as_text(found, plain=True).encode(encoding, "backslashreplace")
+    return 0 if _print(page) and all(each.good for each in found) else 1
+
+
+async def _serve(loaded: Config, flags: argparse.Namespace, shard: Shard, simulator: Simulator | None) -> int:
+    """Poll and serve until SIGTERM or SIGINT; reload at SIGHUP."""
+    app = App(loaded, flags.telemetry_path, load=lambda: _load(flags), shard=shard, lifecycle=flags.lifecycle)
     server = Server(app.site)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, app.reload)
 
     async def work() -> None:
         places = await server.start(flags.addresses or [Address("127.0.0.1" if simulator else None, 9848)])
         for place in places:
-            _log.info("listening", extra={"address": place, "targets": len(loaded.targets)})
+            _log.info("listening", extra={"address": place, "targets": len(app.poller.states)})
         if simulator is not None:
             _print(demo.guide(simulator.url, f"http://{places[0]}", flags.telemetry_path).encode())
-        await app.poller.run()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(app.run())
+            if flags.auto_reload is not None and simulator is None:
+                tasks.create_task(_follow(Path(flags.config_file), loaded.digest, flags.auto_reload, app.reload))
 
     try:
         await _until_stopped(work())
@@ -149,6 +240,17 @@ async def _serve(loaded: Config, flags: argparse.Namespace, simulator: Simulator
         await server.stop()
     _log.info("ended")
     return 0
+
+
+async def _follow(file: Path, seen: str, interval: float, changed: Callable[[], object]) -> None:
+    """Tell when the file's content has another hash than the last time, good or bad; looks every `interval` seconds."""
+    while True:
+        await asyncio.sleep(interval)
+        with contextlib.suppress(OSError):  # between two versions, say; a reload that is asked for tells what is wrong
+            digest = config.digest(file.read_bytes())
+            if digest != seen:
+                seen = digest
+                changed()
 
 
 async def _until_stopped(work: Coroutine[None, None, None]) -> bool:

@@ -6,7 +6,7 @@ import contextlib
 import difflib
 import hashlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated, Any
@@ -26,7 +26,17 @@ from pydantic import (
 )
 
 from exporter.metrics import LABEL_NAMES
-from exporter.model import DEFAULT_SESSION_NAME, AssumeRole, AwsSettings, Budget, JobFilter, Schedule, Target
+from exporter.model import (
+    DEFAULT_SESSION_NAME,
+    AccountChoice,
+    AssumeRole,
+    AwsSettings,
+    Budget,
+    Discovery,
+    JobFilter,
+    Schedule,
+    Target,
+)
 
 DefaultRegion = Callable[[str | None], str | None]
 """Profile name or None → the region that goes with these credentials, if there is one; ValueError if none can tell."""
@@ -37,7 +47,8 @@ class Config:
     """A whole configuration, checked.
 
     Attributes:
-        targets: every account in every region, in the order of the file.
+        targets: every account in every region that the file names, in its order.
+        discovery: how to find more of them; None if the file does not ask for it.
         schedule: when they are walked.
         max_pages: pages of one walk, at most.
         budget: which jobs get series, and which are peers.
@@ -46,6 +57,7 @@ class Config:
     """
 
     targets: tuple[Target, ...]
+    discovery: Discovery | None
     schedule: Schedule
     max_pages: int
     budget: Budget
@@ -65,7 +77,14 @@ class ConfigError(ValueError):
         self.faults = faults
 
 
-def load(text: str, *, file: str, environ: Mapping[str, str], default_region: DefaultRegion) -> Config:
+def load(
+    text: str,
+    *,
+    file: str,
+    environ: Mapping[str, str],
+    default_region: DefaultRegion,
+    known_regions: Collection[str] = (),
+) -> Config:
     """Read a configuration.
 
     Args:
@@ -73,6 +92,7 @@ def load(text: str, *, file: str, environ: Mapping[str, str], default_region: De
         file: its name, for messages.
         environ: what ``${NAME}`` in a value stands for.
         default_region: for targets without regions.
+        known_regions: AWS regions; others are faults, but for those in ``aws.extra_regions``. Not checked if empty.
 
     Raises:
         ConfigError: with every fault of the file.
@@ -95,25 +115,36 @@ def load(text: str, *, file: str, environ: Mapping[str, str], default_region: De
     except RecursionError as error:
         raise ConfigError([f"{file}: is nested too deeply, or holds an alias of itself"]) from error
     schema = None
+    regions = {*known_regions, *_extra_regions(document)} if known_regions else set()
     try:
-        schema = _File.model_validate(document)
+        schema = _File.model_validate(document, context=regions)
     except ValidationError as error:
         for path, fault in map(_fault, error.errors(include_url=False)):
             faults.setdefault(path, fault)
         faults = {path: fault for path, fault in faults.items() if not _is_echo(path, fault, faults)}
-    targets = _targets(_good_entries(document), default_region, faults)
+    entries, organizations = _good_entries(document, regions), _good_organizations(document, regions)
+    watched: list[_Watched] = [*entries.values(), *([organizations] if organizations else [])]
+    label_names = sorted({name for entry in watched for name in entry.labels})
+    targets = _targets(entries, label_names, default_region, faults)
+    discovery = _discovery(organizations, label_names, default_region, faults) if organizations else None
     if schema is None or faults:
         in_file_order = sorted(faults.items(), key=lambda item: _position(item[0], document))
         raise ConfigError([f"{file}: {_spell(path)}{': ' if path else ''}{fault}" for path, fault in in_file_order])
     poll, series, aws = schema.poll, schema.job_series, schema.aws
     return Config(
         targets=targets,
+        discovery=discovery,
         schedule=Schedule(poll.interval, poll.timeout, poll.stale_after, poll.concurrency),
         max_pages=poll.max_pages,
         budget=Budget(series.retain, series.max_jobs, schema.baseline_window),
         aws=AwsSettings(aws.endpoint_url, aws.use_fips, aws.connect_timeout, aws.read_timeout, aws.max_attempts),
-        digest=hashlib.sha256(text.encode()).hexdigest()[:16],
+        digest=digest(text.encode()),
     )
+
+
+def digest(text: bytes) -> str:
+    """SHA-256 of a file's text, the first 16 hexadecimal digits."""
+    return hashlib.sha256(text).hexdigest()[:16]
 
 
 # Values ---------------------------------------------------------------------------------------------------------------
@@ -124,6 +155,8 @@ _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
 _LONGEST = 36500 * 86400.0  # a century; what reaches back further than the calendar would only fail at the walk
 _ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d{1,2}", re.ASCII)
+_ROLE_NAME = re.compile(r"([\w+=,.@-]+/)*[\w+=,.@-]{1,64}", re.ASCII)
+_UNIT = re.compile(r"ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|r-[0-9a-z]{4,32}")  # ids in botocore's service model
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _JOB_NAME_PART = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9+\-.])*")  # nameContains in botocore's service model
 
@@ -155,6 +188,21 @@ def _matching(pattern: re.Pattern[str], wish: str) -> Callable[[str], str]:
         return text
 
     return check
+
+
+_is_region = _matching(_REGION, "an AWS region name such as us-east-1")
+
+
+def _check_region(name: str, info: ValidationInfo) -> str:
+    """Refuse what looks like a region and is none; the validation's context is those that there are."""
+    if _is_region(name) and info.context and name not in info.context:
+        near = difflib.get_close_matches(name, info.context)
+        nearest = max(near, key=lambda other: sorted(other) == sorted(name), default=None)  # letters swapped at best
+        one = f"did you mean {nearest!r}? One" if nearest else "one"
+        raise ValueError(
+            f"{name!r} is not an AWS region; {one} newer than this exporter goes into aws.extra_regions, too"
+        )
+    return name
 
 
 def _parse_moment(value: object) -> float:
@@ -207,11 +255,18 @@ def _not_yet(value: object) -> object:
     return value
 
 
+Text = Annotated[str, Field(min_length=1)]
 Count = Annotated[int, BeforeValidator(_not_bool)]
 Duration = Annotated[float, BeforeValidator(parse_duration)]
 Moment = Annotated[float, BeforeValidator(_parse_moment)]
-Region = Annotated[str, AfterValidator(_matching(_REGION, "an AWS region name such as us-east-1"))]
+Region = Annotated[str, AfterValidator(_check_region)]
+NewRegion = Annotated[str, AfterValidator(_is_region)]
 RoleArn = Annotated[str, AfterValidator(_matching(_ROLE_ARN, "an IAM role ARN"))]
+RoleName = Annotated[str, AfterValidator(_matching(_ROLE_NAME, "the name of an IAM role"))]
+UnitId = Annotated[
+    str, AfterValidator(_matching(_UNIT, "the id of an organizational unit (ou-…) or of an organization's root (r-…)"))
+]
+ExternalId = Annotated[str, Field(min_length=2, max_length=1224)]
 AccountId = Annotated[str, AfterValidator(_matching(re.compile(r"\d{12}", re.ASCII), "an account id of 12 digits"))]
 LabelName = Annotated[str, AfterValidator(_check_label)]
 Url = Annotated[str, AfterValidator(_check_url)]
@@ -264,7 +319,7 @@ class _Poll(_Section):
 
 class _AssumeRole(_Section):
     role_arn: RoleArn
-    external_id: Annotated[str, Field(min_length=2, max_length=1224)] | None = None
+    external_id: ExternalId | None = None
     session_name: SessionName = DEFAULT_SESSION_NAME
 
 
@@ -281,13 +336,38 @@ class _Filter(_Section):
         return value
 
 
-class _Target(_Section):
+class _Watched(_Section):
+    """What is watched, and where: what targets and those that are found have in common."""
+
     regions: Annotated[tuple[Region, ...], Field(min_length=1)] | None = None
-    account_id: AccountId | None = None
-    profile: Annotated[str, Field(min_length=1)] | None = None
+    profile: Text | None = None
     assume_role: _AssumeRole | None = None
     labels: Annotated[dict[LabelName, str], BeforeValidator(_empty_if_none)] = {}
     filter: _Filter = _Filter()
+
+
+class _Target(_Watched):
+    account_id: AccountId | None = None
+
+
+class _AccountChoice(_Section):
+    accounts: Annotated[tuple[AccountId, ...], Field(min_length=1)] | None = None
+    names: Annotated[tuple[Text, ...], Field(min_length=1)] | None = None
+    tags: Annotated[dict[Text, str], BeforeValidator(_empty_if_none)] = {}
+
+
+class _Organizations(_Watched):
+    role_name: RoleName
+    external_id: ExternalId | None = None
+    session_name: SessionName = DEFAULT_SESSION_NAME
+    organizational_units: Annotated[tuple[UnitId, ...], Field(min_length=1)] | None = None
+    include: _AccountChoice = _AccountChoice()
+    exclude: _AccountChoice = _AccountChoice()
+    refresh: Annotated[float, BeforeValidator(_at_least("5m"))] = "1h"  # type: ignore[assignment]
+
+
+class _Discovery(_Section):
+    organizations: _Organizations | None = None
 
 
 class _JobSeries(_Section):
@@ -302,60 +382,131 @@ class _Aws(_Section):
     connect_timeout: Annotated[float, BeforeValidator(_at_least("100ms"))] = "5s"  # type: ignore[assignment]
     read_timeout: Annotated[float, BeforeValidator(_at_least("100ms"))] = "20s"  # type: ignore[assignment]
     max_attempts: Annotated[Count, Field(ge=1, le=20)] = 5
+    extra_regions: Annotated[tuple[NewRegion, ...], Field(min_length=1)] | None = None
 
 
 class _File(_Section):
     poll: _Poll = _Poll()
     targets: Annotated[list[_Target], Field(min_length=1)] | None = None
+    discovery: _Discovery = _Discovery()
     job_series: _JobSeries = _JobSeries()
     baseline_window: Duration = "90d"  # type: ignore[assignment]
     details: Annotated[bool, AfterValidator(_not_yet)] = False
     aws: _Aws = _Aws()
 
 
-def _good_entries(document: Any) -> list[tuple[_Path, _Target]]:  # noqa: ANN401 - what the file holds
-    """The targets of a file that are good in themselves, whatever else is wrong with it, each with its path."""
+def _extra_regions(document: Any) -> list[str]:  # noqa: ANN401 - what the file holds
+    """Regions that the file adds to those that are known."""
+    match document:
+        case {"aws": {"extra_regions": list(names)}}:
+            return [name for name in names if isinstance(name, str)]
+    return []
+
+
+def _good_entries(document: Any, regions: Collection[str]) -> dict[_Path, _Target]:  # noqa: ANN401 - as above
+    """The targets of a file that are good in themselves, whatever else is wrong with it, by path."""
     listed = document.get("targets") if isinstance(document, dict) else ()
     if listed is None:
-        return [(("targets",), _Target())]
-    entries: list[tuple[_Path, _Target]] = []
+        return {} if _organizations(document) is not None else {("targets",): _Target()}
+    entries: dict[_Path, _Target] = {}
     for index, entry in enumerate(listed if isinstance(listed, list) else ()):
         with contextlib.suppress(ValidationError):  # reported with the rest of the file
-            entries.append((("targets", index), _Target.model_validate(entry)))
+            entries["targets", index] = _Target.model_validate(entry, context=regions)
     return entries
 
 
+_ORGANIZATIONS: _Path = ("discovery", "organizations")
+
+
+def _good_organizations(document: Any, regions: Collection[str]) -> _Organizations | None:  # noqa: ANN401 - as above
+    """How the file wants accounts to be found, if it does and that is good in itself."""
+    with contextlib.suppress(ValidationError):  # reported with the rest of the file
+        if (section := _organizations(document)) is not None:
+            return _Organizations.model_validate(section, context=regions)
+    return None
+
+
+def _organizations(document: Any) -> Any:  # noqa: ANN401 - as above
+    match document:
+        case {"discovery": {"organizations": section}}:
+            return section
+    return None
+
+
 def _targets(
-    entries: list[tuple[_Path, _Target]], default_region: DefaultRegion, faults: dict[_Path, str]
+    entries: Mapping[_Path, _Target],
+    label_names: list[str],
+    default_region: DefaultRegion,
+    faults: dict[_Path, str],
 ) -> tuple[Target, ...]:
     """Every region of every entry; adds the faults that take more than one key to see."""
-    label_names = sorted({name for _, entry in entries for name in entry.labels})
     targets: dict[tuple[object, ...], Target] = {}
-    for path, entry in entries:
-        regions = entry.regions
-        if regions is None:
-            region, why = _default_region(entry.profile, default_region)
-            if region is None:
-                faults[*path, "regions"] = f"no region is given, and {why}"
-                continue
-            regions = (region,)
-        role = AssumeRole(**entry.assume_role.model_dump()) if entry.assume_role else None
+    for path, entry in entries.items():
+        role = _role(entry)
         if role and entry.account_id not in {None, role.account_id}:
             faults[*path, "account_id"] = f"{entry.account_id!r} is not the account of the role {role.role_arn!r}"
-        for number, region in enumerate(regions):
+        for number, region in enumerate(_regions(path, entry, default_region, faults)):
             target = Target(
                 name=_spell(path),
                 region=region,
                 account_id=entry.account_id or (role.account_id if role else None),
                 assume_role=role,
                 profile=entry.profile,
-                labels=tuple((name, entry.labels.get(name, "")) for name in label_names),
+                labels=_labels(entry, label_names),
                 job_filter=JobFilter(**entry.filter.model_dump()),
             )
             same = targets.setdefault((region, target.account_id or entry.profile), target)
             if same is not target:
                 faults[*path, "regions", number] = f"{region!r} of this account is in {same.name} already"
     return tuple(targets.values())
+
+
+def _discovery(
+    entry: _Organizations, label_names: list[str], default_region: DefaultRegion, faults: dict[_Path, str]
+) -> Discovery:
+    """The same for what is to be found."""
+    regions = _regions(_ORGANIZATIONS, entry, default_region, faults)
+    for number, region in enumerate(regions):
+        if region in regions[:number]:
+            faults[*_ORGANIZATIONS, "regions", number] = f"{region!r} is in this list already"
+    return Discovery(
+        role_name=entry.role_name,
+        regions=regions,
+        external_id=entry.external_id,
+        session_name=entry.session_name,
+        labels=_labels(entry, label_names),
+        job_filter=JobFilter(**entry.filter.model_dump()),
+        profile=entry.profile,
+        assume_role=_role(entry),
+        organizational_units=entry.organizational_units or (),
+        include=_choice(entry.include),
+        exclude=_choice(entry.exclude),
+        refresh=entry.refresh,
+    )
+
+
+def _regions(path: _Path, entry: _Watched, default_region: DefaultRegion, faults: dict[_Path, str]) -> tuple[str, ...]:
+    """The regions of an entry, or the one that goes with its credentials; none, and a fault, if there is none."""
+    if entry.regions is not None:
+        return entry.regions
+    region, why = _default_region(entry.profile, default_region)
+    if region is None:
+        faults[*path, "regions"] = f"no region is given, and {why}"
+        return ()
+    return (region,)
+
+
+def _role(entry: _Watched) -> AssumeRole | None:
+    return AssumeRole(**entry.assume_role.model_dump()) if entry.assume_role else None
+
+
+def _labels(entry: _Watched, names: list[str]) -> tuple[tuple[str, str], ...]:
+    """The labels of an entry, and those that only others have, empty."""
+    return tuple((name, entry.labels.get(name, "")) for name in names)
+
+
+def _choice(section: _AccountChoice) -> AccountChoice:
+    return AccountChoice(section.accounts or (), section.names or (), tuple(section.tags.items()))
 
 
 def _default_region(profile: str | None, ask: DefaultRegion) -> tuple[str | None, str]:
@@ -452,6 +603,12 @@ _SECTIONS: dict[tuple[str, ...], type[_Section]] = {
     ("targets",): _Target,
     ("targets", "assume_role"): _AssumeRole,
     ("targets", "filter"): _Filter,
+    ("discovery",): _Discovery,
+    ("discovery", "organizations"): _Organizations,
+    ("discovery", "organizations", "assume_role"): _AssumeRole,
+    ("discovery", "organizations", "filter"): _Filter,
+    ("discovery", "organizations", "include"): _AccountChoice,
+    ("discovery", "organizations", "exclude"): _AccountChoice,
     ("job_series",): _JobSeries,
     ("aws",): _Aws,
 }

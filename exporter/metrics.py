@@ -154,6 +154,11 @@ def _target_up(state: TargetState) -> Iterator[Sample]:
     yield Sample(int(state.up))
 
 
+def _target_failure(state: TargetState) -> Iterator[Sample]:
+    if state.failure is not None:
+        yield Sample(1, {"reason": state.failure.reason})
+
+
 def _target_last_walk(state: TargetState) -> Iterator[Sample]:
     if state.last_walk is not None:
         yield Sample(state.last_walk)
@@ -311,6 +316,13 @@ TARGET_FAMILIES: tuple[Family[TargetState], ...] = (
         "gauge",
         "1 if the last walk of the target succeeded, 0 if it failed or none has ended yet. From the exporter.",
         _target_up,
+    ),
+    Family(
+        EXPORTER_PREFIX + "target_failure_info",
+        "gauge",
+        "Why the last walk of the target failed, always 1; absent when it succeeded. From the exporter.",
+        _target_failure,
+        ("reason",),
     ),
     Family(
         EXPORTER_PREFIX + "target_last_walk_timestamp_seconds",

@@ -7,9 +7,10 @@ durations are float seconds.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import NamedTuple
+from fnmatch import fnmatchcase
+from typing import ClassVar, NamedTuple
 
 from exporter import NAME
 
@@ -240,6 +241,106 @@ class Target:
     profile: str | None = None
     labels: tuple[tuple[str, str], ...] = ()
     job_filter: JobFilter = JobFilter()
+
+    @property
+    def key(self) -> Target:
+        """The target without its name: what makes two of two configurations the same."""
+        return replace(self, name="")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A member of an organization, as AWS Organizations lists it.
+
+    Attributes:
+        id: 12 digits.
+        name: what people call it; any text.
+        arn: ``arn:PARTITION:organizations::MANAGEMENT-ACCOUNT:account/ORGANIZATION/ACCOUNT``.
+        tags: those of the account; empty unless a `Discovery` asks for them.
+    """
+
+    id: str
+    name: str
+    arn: str
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def partition(self) -> str:
+        """Such as ``aws``, ``aws-cn`` or ``aws-us-gov``."""
+        return self.arn.split(":")[1]
+
+    @property
+    def is_management(self) -> bool:
+        """Whether it is the management account of its organization."""
+        return self.arn.split(":")[4] == self.id
+
+
+@dataclass(frozen=True, slots=True)
+class AccountChoice:
+    """Some accounts of an organization: those that any of these fits.
+
+    Attributes:
+        accounts: their ids.
+        names: patterns of their names, with ``*``, ``?`` and ``[…]``; upper and lower case differ.
+        tags: (key, pattern of the value).
+    """
+
+    accounts: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    tags: tuple[tuple[str, str], ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.accounts or self.names or self.tags)
+
+    def fits(self, account: Account) -> bool:
+        """Whether the account is one of them."""
+        return (
+            account.id in self.accounts
+            or any(fnmatchcase(account.name, pattern) for pattern in self.names)
+            or any(key in account.tags and fnmatchcase(account.tags[key], pattern) for key, pattern in self.tags)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """Which accounts of an organization to watch, and how to get there.
+
+    Attributes:
+        role_name: the role that each of the accounts has, with its path if it has one.
+        regions: where to watch each of them; AWS Organizations is reached from the first.
+        external_id: what the role's trust policy asks for, if anything.
+        session_name: how the exporter shows in the accounts' CloudTrail.
+        labels: as `Target` has.
+        job_filter: as `Target` has.
+        profile: a profile of the AWS shared configuration to list accounts with, and to assume their roles from.
+        assume_role: a role to list accounts with, on top of the default credentials or of `profile`.
+        organizational_units: ids of the organizational units, or of the root, that the accounts are in, at any depth;
+            empty for the whole organization.
+        include: only these; all of them if it is empty.
+        exclude: but not these.
+        refresh: seconds between two listings.
+    """
+
+    role_name: str
+    regions: tuple[str, ...]
+    external_id: str | None = None
+    session_name: str = DEFAULT_SESSION_NAME
+    labels: tuple[tuple[str, str], ...] = ()
+    job_filter: JobFilter = JobFilter()
+    profile: str | None = None
+    assume_role: AssumeRole | None = None
+    organizational_units: tuple[str, ...] = ()
+    include: AccountChoice = AccountChoice()
+    exclude: AccountChoice = AccountChoice()
+    refresh: float = 3600.0
+
+    name: ClassVar[str] = "discovery.organizations"
+    """Its place in the configuration; for people."""
+
+    @property
+    def asks_for_tags(self) -> bool:
+        """Whether an account's tags decide if it is watched."""
+        return bool(self.include.tags or self.exclude.tags)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,9 @@ from exporter.model import UNKNOWN, Failed, FailureReason, Schedule, Target, Tar
 
 _log = logging.getLogger(__name__)
 
+UNSUPPORTED_INTERVAL = 3600.0
+"""Seconds between two walks of a target whose region lacks the service: it may come, but not within the minute."""
+
 Walk = Callable[[Target], Awaitable[Walked | Failed]]
 """Walks a target once; cancelled when its deadline has passed."""
 
@@ -45,8 +48,9 @@ class Poller:
         self._now = now
         self._observe_duration = observe_duration
         self._free = asyncio.Semaphore(schedule.concurrency)
-        self._states = tuple(TargetState(target, target.account_id or UNKNOWN) for target in targets)
-        self._stale: dict[int, asyncio.TimerHandle] = {}
+        self._watched = [_Watched(target) for target in targets]
+        self._states = tuple(watched.state for watched in self._watched)
+        self._loops: asyncio.TaskGroup | None = None
 
     @property
     def states(self) -> tuple[TargetState, ...]:
@@ -60,33 +64,87 @@ class Poller:
 
     async def run(self) -> None:
         """Poll until cancelled."""
-        apart = min(1.0, self._schedule.interval / max(1, len(self._states)))
-        async with asyncio.TaskGroup() as loops:
-            for index in range(len(self._states)):
-                loops.create_task(self._poll(index, index * apart))
+        try:
+            async with asyncio.TaskGroup() as self._loops:
+                self._start(self._watched)
+                await asyncio.Event().wait()  # for ever: targets may come later
+        finally:
+            self._loops = None
 
     async def run_once(self) -> None:
         """Walk every target once."""
         async with asyncio.TaskGroup() as walks:
-            for index in range(len(self._states)):
-                walks.create_task(self._visit(index))
+            for watched in self._watched:
+                walks.create_task(self._visit(watched))
 
-    async def _poll(self, index: int, delay: float) -> None:
+    def watch(self, targets: tuple[Target, ...], schedule: Schedule) -> None:
+        """Watch these targets from now on, at this schedule.
+
+        One that was watched before, whatever its name was, keeps its state and the rhythm of its walks. One that is no
+        longer among them is gone at once, its walk cut off.
+        """
+        before = self._watched
+        known = {watched.target.key: watched for watched in before}
+        self._watched = []
+        for target in targets:
+            watched = known.pop(target.key, None) or _Watched(target)
+            watched.state = replace(watched.state, target=target)
+            self._watched.append(watched)
+        for gone in set(before).difference(self._watched):
+            gone.end()
+        self._reschedule(schedule)
+        self._states = tuple(watched.state for watched in self._watched)
+        self._start([watched for watched in self._watched if watched.loop is None])
+
+    def _reschedule(self, schedule: Schedule) -> None:
+        old, self._schedule = self._schedule, schedule
+        if schedule.concurrency != old.concurrency:
+            self._free = asyncio.Semaphore(schedule.concurrency)  # walks under way give their place back to the old one
+        for watched in self._watched:
+            if schedule.stale_after != old.stale_after and watched.stale is not None:
+                since = watched.stale.when() - old.stale_after
+                self._go_stale_at(watched, since + schedule.stale_after)
+            if schedule.interval != old.interval and watched.loop is not None and not watched.walks:
+                watched.loop.cancel()
+                watched.loop = None
+                if watched.started is not None:
+                    self._poll_from(watched, watched.started + self._pause(watched))
+
+    def _start(self, fresh: list[_Watched]) -> None:
+        if self._loops is None:  # `run` will
+            return
+        now = asyncio.get_running_loop().time()
+        apart = min(1.0, self._schedule.interval / max(1, len(fresh)))
+        for index, watched in enumerate(fresh):
+            self._poll_from(watched, now + index * apart)
+
+    def _poll_from(self, watched: _Watched, start: float) -> None:
+        if self._loops is not None:
+            watched.loop = self._loops.create_task(self._poll(watched, start))
+
+    async def _poll(self, watched: _Watched, start: float) -> None:
         loop = asyncio.get_running_loop()
-        start = loop.time() + delay
-        interval = self._schedule.interval
         while True:
             await asyncio.sleep(start - loop.time())
-            await self._visit(index)
-            start += interval * max(1, math.ceil((loop.time() - start) / interval))
+            watched.started, watched.walks = start, True
+            await self._visit(watched)
+            watched.walks = False
+            pause = self._pause(watched)
+            start += pause * max(1, math.ceil((loop.time() - start) / pause))
 
-    async def _visit(self, index: int) -> None:
-        target = self._states[index].target
+    def _pause(self, watched: _Watched) -> float:
+        """Seconds from the start of a target's last walk to that of its next one."""
+        failure = watched.state.failure
+        if failure is not None and failure.reason is FailureReason.UNSUPPORTED_REGION:
+            return max(UNSUPPORTED_INTERVAL, self._schedule.interval)
+        return self._schedule.interval
+
+    async def _visit(self, watched: _Watched) -> None:
         async with self._free:
-            outcome = self._duplicate(index, self._states[index].account_id) or await self._timed_walk(target)
+            outcome = self._duplicate(watched, watched.state.account_id) or await self._timed_walk(watched.target)
         if isinstance(outcome, Walked):
-            outcome = self._duplicate(index, outcome.account_id) or outcome
-        self._publish(index, outcome)
+            outcome = self._duplicate(watched, outcome.account_id) or outcome
+        self._publish(watched, outcome)
 
     async def _timed_walk(self, target: Target) -> Walked | Failed:
         loop = asyncio.get_running_loop()
@@ -102,42 +160,82 @@ class Poller:
         finally:
             self._observe_duration(loop.time() - started)
 
-    def _duplicate(self, index: int, account_id: str | None) -> Failed | None:
+    def _duplicate(self, watched: _Watched, account_id: str | None) -> Failed | None:
         """A failure, if a target ahead in the configuration is this account and region already."""
         if account_id in {None, UNKNOWN}:
             return None
-        target = self._states[index].target
-        for state in self._states[:index]:
-            if (state.account_id, state.target.region) == (account_id, target.region):
+        target = watched.target
+        for ahead in self._watched[: self._watched.index(watched)]:
+            if (ahead.state.account_id, ahead.target.region) == (account_id, target.region):
                 return Failed(
                     account_id,
                     FailureReason.DUPLICATE_TARGET,
-                    f"{target.name} is account {account_id} in {target.region}, which {state.target.name} watches "
+                    f"{target.name} is account {account_id} in {target.region}, which {ahead.target.name} watches "
                     "already; remove one of the two",
                 )
         return None
 
-    def _publish(self, index: int, outcome: Walked | Failed) -> None:
-        before = self._states[index]
+    def _publish(self, watched: _Watched, outcome: Walked | Failed) -> None:
+        before = watched.state
         after = advanced(before, outcome, self._now())
-        self._replace(index, after)
-        if index in self._stale and (isinstance(outcome, Walked) or after.snapshot is None):
-            self._stale.pop(index).cancel()
+        self._replace(watched, after)
         if isinstance(outcome, Walked):
-            loop = asyncio.get_running_loop()
-            self._stale[index] = loop.call_later(self._schedule.stale_after, self._drop_stale, index)
+            self._go_stale_at(watched, asyncio.get_running_loop().time() + self._schedule.stale_after)
+        elif after.snapshot is None:
+            watched.stay_fresh()
         _log_change(before, after)
 
-    def _drop_stale(self, index: int) -> None:
-        state = self._states[index]
-        self._replace(index, replace(state, snapshot=None, rendered={}))
+    def _go_stale_at(self, watched: _Watched, when: float) -> None:
+        watched.stay_fresh()
+        watched.stale = asyncio.get_running_loop().call_at(when, self._drop_stale, watched)
+
+    def _drop_stale(self, watched: _Watched) -> None:
+        state = watched.state
+        watched.stale = None
+        self._replace(watched, replace(state, snapshot=None, rendered={}))
         _log.warning(
             "no good walk within stale_after; the series of its jobs end here",
             extra={"target": state.target.name, "account": state.account_id, "region": state.target.region},
         )
 
-    def _replace(self, index: int, state: TargetState) -> None:
-        self._states = (*self._states[:index], state, *self._states[index + 1 :])
+    def _replace(self, watched: _Watched, state: TargetState) -> None:
+        watched.state = state
+        self._states = tuple([each.state for each in self._watched])
+
+
+class _Watched:
+    """A target that is watched.
+
+    Attributes:
+        state: what is known of it.
+        loop: the task that walks it; None before the start, and where each is walked once only.
+        started: when its last walk was due to start, by the clock of the event loop; None before the first.
+        walks: whether a walk is under way, or waits for its turn.
+        stale: drops its snapshot when it is stale.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self.state = TargetState(target, target.account_id or UNKNOWN)
+        self.loop: asyncio.Task[None] | None = None
+        self.started: float | None = None
+        self.walks = False
+        self.stale: asyncio.TimerHandle | None = None
+
+    @property
+    def target(self) -> Target:
+        return self.state.target
+
+    def stay_fresh(self) -> None:
+        """Let what is known not go stale any more."""
+        if self.stale is not None:
+            self.stale.cancel()
+            self.stale = None
+
+    def end(self) -> None:
+        """Watch it no longer."""
+        self.stay_fresh()
+        if self.loop is not None:
+            self.loop.cancel()
 
 
 def advanced(state: TargetState, outcome: Walked | Failed, now: float) -> TargetState:
@@ -178,7 +276,9 @@ def _log_change(before: TargetState, after: TargetState) -> None:
             "target is up", extra={**about, "jobs": after.jobs, "pages": after.pages, "was": reason_before or "-"}
         )
     elif after.failure is not None and after.failure.reason is not reason_before:
-        _log.warning(
+        expected = after.failure.reason is FailureReason.UNSUPPORTED_REGION  # nobody has to do anything
+        _log.log(
+            logging.INFO if expected else logging.WARNING,
             "target is down",
             extra={**about, "reason": after.failure.reason, "detail": after.failure.message},
             exc_info=after.failure.cause if after.failure.reason is FailureReason.INTERNAL else None,

@@ -20,12 +20,69 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from exporter import __version__
 from exporter.exposition import Format
 from exporter.metrics import EXPORTER_PREFIX
+from exporter.model import FailureReason
+
+
+class DiscoveryTelemetry:
+    """What the exporter says about the listing of accounts; nothing unless it is switched on."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self._on = False
+        prefix = EXPORTER_PREFIX + "discovery_"
+        self._up = Gauge(
+            prefix + "up",
+            "1 if the accounts of the organization were last listed without a fault, 0 if not; the list before stays. "
+            "Absent without discovery. From the exporter.",
+            registry=None,
+        )
+        self._accounts = Gauge(
+            prefix + "accounts",
+            "Accounts of the organization that are watched, over all shards, as of the last good listing. "
+            "From the exporter.",
+            registry=None,
+        )
+        self._success = Gauge(
+            prefix + "last_success_timestamp_seconds",
+            "Unix time of the last good listing of accounts, 0 before the first. From the exporter.",
+            registry=None,
+        )
+        self._failures = Counter(
+            prefix + "failures",
+            "Failed listings of accounts by reason. From the exporter.",
+            ["reason"],
+            registry=None,
+        )
+        for reason in FailureReason:
+            self._failures.labels(reason)
+
+    def switch(self, *, on: bool) -> None:
+        """Show it, or no longer."""
+        if on is not self._on:
+            self._on = on
+            for metric in (self._up, self._accounts, self._success, self._failures):
+                (self._registry.register if on else self._registry.unregister)(metric)
+
+    def listed(self, accounts: int, now: float) -> None:
+        """So many accounts are watched after a good listing, now (Unix seconds)."""
+        self._up.set(1)
+        self._accounts.set(accounts)
+        self._success.set(now)
+
+    def failed(self, reason: FailureReason) -> None:
+        """A listing has failed."""
+        self._up.set(0)
+        self._failures.labels(reason).inc()
 
 
 class Telemetry:
     """What the exporter says about itself as a process; what it says about a target is in the table of `metrics`.
 
     Safe to use from several threads.
+
+    Attributes:
+        registry: holds all of it.
+        discovery: the part about the listing of accounts.
     """
 
     def __init__(self) -> None:
@@ -68,6 +125,7 @@ class Telemetry:
             "Unix time at which the configuration in use was loaded.",
             registry=self.registry,
         )
+        self.discovery = DiscoveryTelemetry(self.registry)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
@@ -86,6 +144,10 @@ class Telemetry:
         self._config_hash.labels(digest).set(1)
         self._reload_ok.set(1)
         self._reload_time.set(now)
+
+    def reload_failed(self) -> None:
+        """A configuration could not be used; the one before it stays."""
+        self._reload_ok.set(0)
 
     def render(self, format_: Format) -> bytes:
         """All of it, and in OpenMetrics the end mark: it stands last on a page."""

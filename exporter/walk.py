@@ -1,25 +1,15 @@
-"""One walk: every page of a target's list, folded into a snapshot and rendered. All or nothing.
-
-The reading blocks, so each walk has a thread of its own: a daemon, so that one that hangs in a library never keeps the
-process from ending; and one per walk, so that such a one never takes a place in a pool from other targets.
-"""
+"""One walk: every page of a target's list, folded into a snapshot and rendered. All or nothing."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
-import threading
 import traceback
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from exporter.bedrock import Lifeline, MalformedJobError, WirePage, parse_bygone, parse_job
+from exporter.bedrock import Errand, MalformedJobError, WirePage, parse_bygone, parse_job
 from exporter.model import UNKNOWN, Budget, Failed, FailureReason, Rendered, Snapshot, Walked, WalkError
 from exporter.snapshot import Fold, combine
-
-_log = logging.getLogger(__name__)
 
 Render = Callable[[str, Snapshot], Rendered]
 """Account id and snapshot → text."""
@@ -35,6 +25,10 @@ class Reader(Protocol):
 
     def pages(self, max_pages: int, now: float, known: Container[int]) -> Iterator[WirePage]:
         """Every page of the list, those with a known fingerprint not decoded; raises `WalkError`."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the connections."""
         ...
 
 
@@ -211,52 +205,35 @@ class Walker:
         now: Callable[[], float],
         name: str = "walk",
     ) -> None:
-        self._name = name
         self._reader = reader
         self._render = render
         self._budget = budget
         self._max_pages = max_pages
         self._now = now
         self._memory = Memory()
-        self._cut_off: threading.Thread | None = None
+        self._errand = Errand(self._outcome, name)
 
     async def walk(self) -> Walked | Failed:
         """Walk once. Cancel it to cut the walk off: its thread then ends soon, and nobody waits for it."""
-        if self._cut_off is not None and self._cut_off.is_alive():
-            return self._failed(
-                FailureReason.TIMEOUT,
-                "the walk before this one was cut off but still hangs in a library call; none is started beside it",
+        try:
+            return await self._errand.run()
+        except WalkError as error:
+            return self._failed(error.reason, error.message, error)
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._reader.close()
+
+    def _outcome(self) -> Walked | Failed:
+        try:
+            return read(
+                self._reader,
+                budget=self._budget,
+                max_pages=self._max_pages,
+                now=self._now(),
+                render=self._render,
+                memory=self._memory,
             )
-        lifeline = Lifeline()
-        done: asyncio.Future[Walked | Failed] = asyncio.get_running_loop().create_future()
-        thread = threading.Thread(target=self._run, args=(lifeline, done), name=self._name, daemon=True)
-        thread.start()
-        try:
-            return await done
-        except asyncio.CancelledError:
-            self._cut_off = thread
-            try:
-                lifeline.cut()
-            except Exception:  # noqa: BLE001 - nothing may keep the cancellation from going on, or nobody could end us
-                _log.exception("can't cut a walk off")
-            raise
-
-    def _run(self, lifeline: Lifeline, done: asyncio.Future[Walked | Failed]) -> None:
-        outcome = self._outcome(lifeline)
-        with contextlib.suppress(RuntimeError):  # the loop has closed: the exporter is ending, nobody wants it
-            done.get_loop().call_soon_threadsafe(_deliver, done, outcome)
-
-    def _outcome(self, lifeline: Lifeline) -> Walked | Failed:
-        try:
-            with lifeline:
-                return read(
-                    self._reader,
-                    budget=self._budget,
-                    max_pages=self._max_pages,
-                    now=self._now(),
-                    render=self._render,
-                    memory=self._memory,
-                )
         except WalkError as error:
             return self._failed(error.reason, error.message, error)
         except Exception as error:  # noqa: BLE001 - a bug of ours in one walk must not end the exporter
@@ -284,8 +261,3 @@ def _let_go(error: BaseException) -> None:
             seen.add(id(each))
             traceback.clear_frames(each.__traceback__)
             chain += (each.__cause__, each.__context__)
-
-
-def _deliver(done: asyncio.Future[Walked | Failed], outcome: Walked | Failed) -> None:
-    if not done.done():  # cut off at the same moment
-        done.set_result(outcome)

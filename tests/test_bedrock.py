@@ -7,6 +7,7 @@ import math
 import os
 import re
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,7 @@ from urllib.parse import parse_qsl
 import botocore.exceptions as boto
 import faults
 import pytest
+import trustme
 from botocore.loaders import Loader
 from botocore.parsers import ResponseParserError
 from faults import ACCOUNT, HTML, OTHER, ROLE, Service, error, job, page
@@ -516,6 +518,20 @@ def test_unknown_profile(connect: Connect, target: Target) -> None:
         default_region("missing")
 
 
+def test_a_profile_that_is_a_role_finds_sts(connect: Connect, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """In the target's region, where neither the profile nor the environment names one that botocore reads."""
+    (tmp_path / "config").write_text(
+        f"[profile base]\naws_access_key_id = AKIABASE\naws_secret_access_key = any\n"
+        f"[profile member]\nrole_arn = {ROLE}\nsource_profile = base\n"
+    )
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_REGION", "us-east-1")  # which botocore does not read
+    service = Service(page(job(1)), sts=faults.assumed("token", timedelta(hours=1)))
+    assert walk(connect(service, replace(TARGET, profile="member", region="eu-west-1")))
+    (asked,) = [request for request in service.seen if request.path == "/"]
+    assert "/eu-west-1/sts/" in asked.headers["authorization"]
+
+
 def test_unknown_default_profile(connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
     """So is an AWS_PROFILE that does not exist, whatever the walk would have met after it."""
     monkeypatch.setenv("AWS_PROFILE", "missing")
@@ -532,6 +548,34 @@ def test_bearer_token_of_the_environment_is_not_used(connect: Connect, monkeypat
     own, in_role = (request.headers["authorization"] for request in service.lists)
     assert own.startswith(f"AWS4-HMAC-SHA256 Credential={access_key_id(ACCOUNT)}/")
     assert in_role.startswith("AWS4-HMAC-SHA256 Credential=ASIATEST/")
+
+
+def test_bearer_token_is_used_where_there_is_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With no other credentials it is used, and that is said, once; not for a target with a role or a profile."""
+    caplog.set_level(logging.INFO, "exporter")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "bedrock-api-key-of-someone")
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(tmp_path / "ca.pem"))  # botocore sends such a token over TLS only
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    service = Service(page(job(1)))
+    with Server(service) as server:
+        server._listener.socket = context.wrap_socket(server._listener.socket, server_side=True)
+        sessions = Sessions(replace(SETTINGS, endpoint_url=server.url.replace("http:", "https:")))
+        for target in (TARGET, replace(TARGET, region="eu-west-1")):
+            client = TargetClient(replace(target, account_id=ACCOUNT), sessions)
+            assert len(walk(client)) == 1
+            client.close()
+        assert {request.headers["authorization"] for request in service.lists} == {"Bearer bedrock-api-key-of-someone"}
+        assert [record.getMessage() for record in caplog.records] == [
+            "there are no other AWS credentials; using the API key for Amazon Bedrock in AWS_BEARER_TOKEN_BEDROCK"
+        ]
+        assert failure(TargetClient(IN_ROLE, sessions)).reason is FailureReason.CREDENTIALS
 
 
 def test_requests_name_the_exporter(connect: Connect) -> None:
@@ -693,6 +737,40 @@ def test_clients_are_pinned(connect: Connect, monkeypatch: pytest.MonkeyPatch) -
         assert config.signature_version == "v4"
 
 
+@pytest.mark.parametrize(
+    ("region", "variables", "bedrock", "sts"),
+    [
+        ("eu-central-1", {}, "bedrock.eu-central-1.amazonaws.com", "sts.eu-central-1.amazonaws.com"),
+        ("cn-north-1", {}, "bedrock.cn-north-1.amazonaws.com.cn", "sts.cn-north-1.amazonaws.com.cn"),
+        ("us-gov-west-1", {}, "bedrock.us-gov-west-1.amazonaws.com", "sts.us-gov-west-1.amazonaws.com"),
+        (
+            "us-east-1",
+            {"AWS_USE_DUALSTACK_ENDPOINT": "true"},
+            "bedrock.us-east-1.api.aws",
+            "sts.us-east-1.api.aws",
+        ),
+        (
+            "us-east-1",
+            {"AWS_STS_REGIONAL_ENDPOINTS": "legacy"},
+            "bedrock.us-east-1.amazonaws.com",
+            "sts.us-east-1.amazonaws.com",
+        ),
+    ],
+)
+def test_endpoints(  # noqa: PLR0917 - as pytest wants
+    region: str, variables: dict[str, str], bedrock: str, sts: str, loader: Loader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are of the target's own region, in whatever partition, with IPv6 where that is asked for."""
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    sessions = Sessions(SETTINGS)
+    sessions._loader = loader
+    target = replace(TARGET, region=region)
+    client = sessions.bedrock(target)
+    assert client.meta.endpoint_url == f"https://{bedrock}"
+    assert sessions._sts(sessions._profile(target), target, sessions._config).meta.endpoint_url == f"https://{sts}"
+
+
 def test_fips(monkeypatch: pytest.MonkeyPatch) -> None:
     """FIPS endpoints are used where the configuration says so."""
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
@@ -781,7 +859,7 @@ EXCEPTIONS: list[tuple[Exception, FailureReason]] = [
     (boto.SSOTokenLoadError(error_msg="none"), FailureReason.CREDENTIALS),
     (boto.InfiniteLoopConfigError(source_profile="p", visited_profiles=["p"]), FailureReason.CREDENTIALS),
     (boto.UnknownCredentialError(name="n"), FailureReason.CREDENTIALS),
-    (boto.NoRegionError(), FailureReason.UNSUPPORTED_REGION),
+    (boto.NoRegionError(), FailureReason.CREDENTIALS),
     (boto.InvalidRegionError(region_name="???"), FailureReason.UNSUPPORTED_REGION),
     (ResponseParserError("not XML"), FailureReason.MALFORMED_RESPONSE),
     (ValueError("anything else"), FailureReason.INTERNAL),

@@ -4,6 +4,7 @@ import contextlib
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -16,7 +17,8 @@ from pathlib import Path
 import pytest
 
 from exporter import __version__
-from exporter.cli import main
+from exporter.cli import _parser, _shard, main
+from exporter.shard import Shard
 from exporter.simulator import Request, Response, Simulator, World, answer, serve
 
 EPOCH = 1_790_000_000.0
@@ -139,6 +141,17 @@ def test_a_directory_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[st
         (["--once", "--demo"], "argument --demo: not allowed with argument --once"),
         (["--once", "--config.check"], "argument --config.check: not allowed with argument --once"),
         (["--log.level", "loud"], "argument --log.level: invalid choice: 'loud' "),
+        (["--shard.total", "0"], "argument --shard.total: '0' is not a whole number from 1 to 9999"),
+        (["--shard.index", "x"], "argument --shard.index: 'x' is not a whole number from 0 to 9999"),
+        (["--shard.total", "3", "--shard.index", "3"], "shard 3 is not one of 3: --shard.index counts from 0"),
+        (
+            ["--config.auto-reload-interval", "30"],
+            "argument --config.auto-reload-interval: '30' is not a duration such as 45s, 15m, 1h30m or 14d",
+        ),
+        (
+            ["--config.auto-reload-interval", "500ms"],
+            "argument --config.auto-reload-interval: '500ms' is less than 1s",
+        ),
         (["--log.format", "xml"], "argument --log.format: invalid choice: 'xml' "),
     ],
 )
@@ -149,6 +162,28 @@ def test_bad_flags(argv: list[str], message: str, capsys: pytest.CaptureFixture[
 
     assert captured.out == ""
     assert f"\nbedrock-customization-exporter: error: {message}" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("host", "argv", "shard"),
+    [
+        ("exporter-2", ["--shard.total=3"], Shard(2, 3)),
+        ("exporter-2", ["--shard.total=3", "--shard.index=0"], Shard(0, 3)),
+        ("exporter-7d4b9-x2x9q", [], Shard(0, 1)),
+        ("exporter-2", [], Shard(0, 1)),
+        ("exporter-12", ["--shard.total=12"], "shard 12 is not one of 12: --shard.index counts from 0"),
+        ("laptop", ["--shard.total=3"], "--shard.index is missing, and the host name 'laptop' does not end with a"),
+        ("laptop2", ["--shard.total=3"], "--shard.index is missing, and the host name 'laptop2' does not end with a"),
+    ],
+)
+def test_the_shard_is_the_ordinal_of_the_pod(host: str, argv: list[str], shard: Shard | str) -> None:
+    """Unless the flag says which; a pod of a StatefulSet is called like it, with a hyphen and a number."""
+    flags = _parser().parse_args(argv)
+    if isinstance(shard, str):
+        with pytest.raises(ValueError, match=re.escape(shard)):
+            _shard(flags, host)
+    else:
+        assert _shard(flags, host) == shard
 
 
 def test_a_port_that_is_taken_ends_with_1(config: Path, capsys: pytest.CaptureFixture[str]) -> None:

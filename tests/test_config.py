@@ -9,8 +9,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exporter.bedrock import known_regions
 from exporter.config import Config, ConfigError, load, parse_duration
-from exporter.model import AssumeRole, AwsSettings, Budget, JobFilter, Schedule, Target
+from exporter.model import AccountChoice, AssumeRole, AwsSettings, Budget, Discovery, JobFilter, Schedule, Target
 
 FILES = Path(__file__).parent / "data" / "config"
 ENVIRON = {
@@ -25,11 +26,12 @@ ENVIRON = {
 REGIONS = {None: "us-east-1", "research": "eu-west-3"}
 """What the user's AWS set-up has as region, by profile; other profiles have none."""
 
-KNOWN = "known are poll, targets, job_series, baseline_window, details, aws"
+KNOWN_REGIONS = known_regions()
+KNOWN = "known are poll, targets, discovery, job_series, baseline_window, details, aws"
 
 
 def read(text: str, environ: Mapping[str, str] = ENVIRON) -> Config:
-    return load(text, file="config.yaml", environ=environ, default_region=REGIONS.get)
+    return load(text, file="config.yaml", environ=environ, default_region=REGIONS.get, known_regions=KNOWN_REGIONS)
 
 
 def faults_of(text: str) -> list[str]:
@@ -42,6 +44,7 @@ def config(**changed: Any) -> Config:
     """What an empty file gives, with changes; the digest is another test's."""
     default: dict[str, Any] = {
         "targets": (Target("targets", "us-east-1"),),
+        "discovery": None,
         "schedule": Schedule(interval=60, timeout=45, stale_after=900, concurrency=8),
         "max_pages": 10_000,
         "budget": Budget(retain=14 * 86_400, max_jobs=1000, baseline_window=90 * 86_400),
@@ -123,6 +126,35 @@ GOOD = {
             Target("targets[1]", "us-east-1", "111122223333", labels=(("team", "research"),)),
         )
     ),
+    "discovery": config(
+        targets=(Target("targets[0]", "us-east-1", labels=(("found", ""), ("owner", ""), ("team", "platform"))),),
+        discovery=Discovery(
+            role_name="deep/path/bedrock+exporter",
+            regions=("us-west-2", "us-east-1"),
+            external_id="exporter",
+            session_name="prometheus@example",
+            labels=(("found", "yes"), ("owner", "Zoë"), ("team", "")),
+            job_filter=JobFilter(name_contains="prod-"),
+            profile="research",
+            assume_role=AssumeRole("arn:aws:iam::999988887777:role/list-accounts"),
+            organizational_units=("r-ab12", "ou-ab12-34cd56ef"),
+            include=AccountChoice(("111122223333",), ("ml-*", "data ?"), (("stage", "prod"), ("team", "*"))),
+            exclude=AccountChoice(names=("*-sandbox",)),
+            refresh=300,
+        ),
+    ),
+    "discovery-alone": config(targets=(), discovery=Discovery("bedrock-exporter", ("eu-west-3",), profile="research")),
+    "discovery-empty": config(),
+    "extra-regions": config(
+        targets=(Target("targets[0]", "us-east-99"), Target("targets[0]", "mars-north-1")),
+        discovery=Discovery("bedrock-exporter", ("us-east-99",)),
+    ),
+    "partitions": config(
+        targets=tuple(
+            Target("targets[0]", region)
+            for region in ["eu-west-1", "cn-northwest-1", "us-gov-east-1", "us-iso-east-1", "eusc-de-east-1"]
+        )
+    ),
 }
 
 
@@ -147,6 +179,13 @@ def test_a_bad_file_gives_exactly_the_messages_at_its_head(path: Path) -> None:
 
     assert wanted
     assert faults_of(text) == wanted
+
+
+def test_any_region_is_good_where_none_are_known() -> None:
+    """A caller that hands in no regions has only their form checked."""
+    loaded = load("targets: [regions: [mars-north-1]]", file="f", environ={}, default_region=REGIONS.get)
+
+    assert [target.region for target in loaded.targets] == ["mars-north-1"]
 
 
 def test_a_config_error_reads_as_its_faults() -> None:
@@ -290,7 +329,8 @@ SCALARS = (
 )
 WORDS = """
     poll targets job_series baseline_window details aws interval stale_after timeout regions assume_role role_arn
-    labels filter created_within created_after max_jobs tags
+    labels filter created_within created_after max_jobs tags discovery organizations role_name include exclude names
+    extra_regions
 """
 KEYS = st.sampled_from(WORDS.split()) | st.text(max_size=4)
 ANYTHING = st.recursive(
@@ -311,7 +351,7 @@ def outcome(text: str) -> Config | list[str]:
 
 def is_good_or_explained(outcome: Config | list[str]) -> bool:
     if isinstance(outcome, Config):
-        return bool(outcome.targets)
+        return bool(outcome.targets or outcome.discovery)
     one_line_each = all(fault.startswith("config.yaml:") and len(fault.splitlines()) == 1 for fault in outcome)
     return bool(outcome) and one_line_each and len(set(outcome)) == len(outcome)
 

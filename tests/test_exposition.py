@@ -716,6 +716,7 @@ malformed_jobs_total{} 0""",
             TargetState(TARGET, ACCOUNT, failure=FAILURE, last_walk=NOW, failures={FailureReason.ACCESS_DENIED: 1}),
             """\
 up{} 0
+failure_info{,reason="access_denied"} 1
 last_walk_timestamp_seconds{} 1790856000.0
 walk_failures_total{,reason="access_denied"} 1
 malformed_jobs_total{} 0""",
@@ -739,6 +740,7 @@ job_series_omitted{} 0""",
             state_of(STUCK, failure=FAILURE, last_success=NOW - 60, failures={FailureReason.ACCESS_DENIED: 1}),
             """\
 up{} 0
+failure_info{,reason="access_denied"} 1
 last_walk_timestamp_seconds{} 1790856000.0
 last_success_timestamp_seconds{} 1790855940.0
 walk_pages{} 1
@@ -760,6 +762,7 @@ job_series_omitted{} 0""",
             ),
             """\
 up{} 0
+failure_info{,reason="access_denied"} 1
 last_walk_timestamp_seconds{} 1790856000.0
 last_success_timestamp_seconds{} 1790852400.0
 walk_pages{} 1

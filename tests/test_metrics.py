@@ -57,6 +57,7 @@ DESIGN = [
     ("bedrock_model_customization_subtask_started_timestamp_seconds", "gauge", ("subtask",)),
     ("bedrock_model_customization_subtask_last_modified_timestamp_seconds", "gauge", ("subtask",)),
     ("bedrock_exporter_target_up", "gauge", ()),
+    ("bedrock_exporter_target_failure_info", "gauge", ("reason",)),
     ("bedrock_exporter_target_last_walk_timestamp_seconds", "gauge", ()),
     ("bedrock_exporter_target_last_success_timestamp_seconds", "gauge", ()),
     ("bedrock_exporter_target_walk_pages", "gauge", ()),
@@ -65,7 +66,7 @@ DESIGN = [
     ("bedrock_exporter_target_malformed_jobs_total", "counter", ()),
     ("bedrock_exporter_target_job_series_omitted", "gauge", ()),
 ]
-"""Every family of the design that needs no details, but for the ones of the process."""
+"""Every family of the design that needs no details, but for the ones of the process; and why a target is down."""
 
 GROW = {
     "bedrock_model_customization_job_time_since_last_modified_seconds",

@@ -505,6 +505,161 @@ def test_targets_of_unknown_account_are_not_called_duplicates() -> None:
     assert twins.reasons() == [None, None]
 
 
+# Other targets, another schedule
+
+
+def rename(target: Target, name: str) -> Target:
+    return replace(target, name=name)
+
+
+class Changing(Script):
+    """A script whose poller gets other targets or another schedule on the way."""
+
+    def change(
+        self, poller: Poller, when: float, targets: Sequence[Target] | None = None, **schedule: float
+    ) -> tuple[float, Callable[[], None]]:
+        def change() -> None:
+            later = replace(Schedule(10, 9, 1000, 100), **schedule)  # type: ignore[arg-type]
+            poller.watch(self.targets if targets is None else tuple(targets), later)
+
+        return when, change
+
+
+def test_a_target_that_stays_keeps_its_state_and_rhythm() -> None:
+    """It has another name and another place in the file, and nothing else of it changes."""
+    script = Changing([Step(1, good(OWN, 7))], [Step(1)])
+    first, second = script.targets
+    poller = script.poller()
+    seen: list[TargetState] = []
+
+    def look() -> None:
+        seen.append(next(state for state in poller.states if state.target.region == first.region))
+
+    script._steps["moved"] = script._steps["t0"]
+    poll(poller, 28, (4, look), script.change(poller, 5, (second, rename(first, "moved"))), (5.5, look))
+
+    assert seen[1] == replace(seen[0], target=rename(first, "moved"))
+    assert [state.target.name for state in poller.states] == ["t1", "moved"]
+    assert (script.starts["t0"], script.starts["moved"]) == ([0], [10, 20])
+    assert script.starts["t1"] == [1, 11, 21]
+
+
+def test_a_target_that_comes_is_walked_at_once_and_one_that_goes_is_cut_off() -> None:
+    """Nothing is left of one that has gone: its walk ends, and so does its state."""
+    script = Changing([Step(FOREVER)], [Step(1)], [Step(1)])
+    poller = script.poller(script.targets[:1])
+    poll(poller, 18, script.change(poller, 5, script.targets[1:]))
+
+    assert script.ends["t0"] == [5]
+    assert [state.target.name for state in poller.states] == ["t1", "t2"]
+    assert (script.starts["t1"], script.starts["t2"]) == ([5, 15], [6, 16])
+
+
+def test_the_data_of_a_target_that_has_gone_never_turns_stale(caplog: pytest.LogCaptureFixture) -> None:
+    """Its timers go with it."""
+    script = Changing([Step(1)], [Step(1)])
+    poller = script.poller(stale_after=30)
+    poll(poller, 60, script.change(poller, 5, script.targets[1:], stale_after=30))
+
+    assert messages(caplog) == ["target is up", "target is up"]
+
+
+def test_targets_that_change_before_the_start_are_walked_once_it_comes() -> None:
+    """Whoever changes them need not know whether the poller runs."""
+    script = Changing([Step(1)], [Step(1)])
+    poller = script.poller(script.targets[:1])
+    script.change(poller, 0)[1]()
+    poll(poller, 8)
+
+    assert script.starts == {"t0": [0], "t1": [1]}
+
+
+@pytest.mark.parametrize(
+    ("interval", "starts"),
+    [(30, [0, 10, 40]), (4, [0, 10, 14, 18, 22, 26, 30, 34, 38, 42])],
+    ids=["longer", "shorter"],
+)
+def test_another_interval_counts_from_the_last_start(interval: float, starts: list[float]) -> None:
+    """A target that waits for its next walk waits no longer than the new interval says."""
+    script = Changing([Step(1)])
+    poller = script.poller()
+    poll(poller, 45, script.change(poller, 12, interval=interval))
+
+    assert script.starts["t0"] == starts
+
+
+def test_another_interval_cuts_no_walk_off() -> None:
+    """One that is under way goes on, and the next one comes when the new interval says."""
+    script = Changing([Step(8)])
+    poller = script.poller()
+    poll(poller, 45, script.change(poller, 5, interval=30))
+
+    assert script.starts["t0"] == [0, 30]
+    assert script.ends["t0"] == [8, 38]
+
+
+@pytest.mark.parametrize(("stale_after", "gone"), [(50, 52), (20, 22), (5, 10)], ids=["later", "sooner", "already"])
+def test_another_stale_after_counts_from_the_last_good_walk(stale_after: float, gone: float) -> None:
+    """Also for what is known already."""
+    script = Changing([Step(2), Step(1, bad())])
+    poller = script.poller(stale_after=30)
+    seen: list[bool] = []
+
+    def look() -> None:
+        seen.append(poller.states[0].snapshot is not None)
+
+    poll(
+        poller, 60,
+        script.change(poller, 10, stale_after=stale_after), (gone - 0.1, look), (gone + 0.1, look),
+    )  # fmt: skip
+
+    assert seen == [True, False]
+
+
+def test_another_concurrency_and_another_timeout() -> None:
+    """They hold for the walks that begin from then on."""
+    script = Changing(*[[Step(FOREVER)]] * 4)
+    poller = script.poller(interval=100, timeout=20, concurrency=1)
+    poll(poller, 90, script.change(poller, 50, interval=100, concurrency=4, timeout=5))
+
+    assert script.ends == {"t0": [20], "t1": [40], "t2": [60], "t3": [65]}
+
+
+def test_the_rest_of_two_that_were_one_is_walked_again() -> None:
+    """A duplicate is none any more when the target ahead of it has gone."""
+    twins = Twins([Step(0.5, good(OWN))], [Step(0.5, good(OWN))])
+    change = (15.0, lambda: twins.poller.watch(TWINS[1:], Schedule(10, 9, 45, 100)))
+    poll(twins.poller, 25, change)
+
+    assert twins.reasons() == [None]
+
+
+# Regions without the service
+
+
+def test_an_unsupported_region_is_walked_once_an_hour() -> None:
+    """Nobody else is disturbed, and when the service comes there it is watched as any other."""
+    unsupported = bad(FailureReason.UNSUPPORTED_REGION)
+    script = Script([Step(1, unsupported), Step(1, unsupported), Step(1)], [Step(1)])
+    poller = script.poller()
+    seen: list[bool] = []
+    poll(poller, 7225, (7199, lambda: seen.append(poller.states[0].up)))
+
+    assert script.starts["t0"] == [0, 3600, 7200, 7210, 7220]
+    assert len(script.starts["t1"]) == 723
+    assert seen == [False]
+    assert poller.states[0].up
+
+
+def test_an_interval_of_more_than_an_hour_holds_for_unsupported_regions(caplog: pytest.LogCaptureFixture) -> None:
+    """They are never walked more often than others; and of what stays the same there is one line."""
+    script = Script([Step(1, bad(FailureReason.UNSUPPORTED_REGION))])
+    poll(script.poller(interval=7200), 15000)
+
+    assert script.starts["t0"] == [0, 7200, 14400]
+    assert messages(caplog) == ["target is down"]
+
+
 # What is logged
 
 

@@ -46,6 +46,46 @@ def site(*states: TargetState, telemetry_path: str = "/metrics") -> Site:
 SITE = site(*STATES)
 
 
+def reload(site: Site, method: str = "POST") -> Response:
+    return respond(Request(method, "/-/reload"), site)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT"])
+def test_reload(method: str) -> None:
+    """It is done at once, and the answer says that it is."""
+    asked: list[None] = []
+
+    def read() -> list[str]:
+        asked.append(None)
+        return []
+
+    answer = reload(replace(SITE, reload=read), method)
+
+    assert answer == Response(200, b"The configuration is reloaded.\n", {"Content-Type": PLAIN})
+    assert len(asked) == 1
+
+
+def test_reload_of_a_bad_file() -> None:
+    """Every fault is in the answer."""
+    faults = ["config.yaml: poll.interval: '5s' is less than 10s", "config.yaml: tagrets: unknown key"]
+    answer = reload(replace(SITE, reload=lambda: faults))
+
+    assert answer.status == 500
+    assert answer.body.decode().splitlines() == [
+        "The configuration is not reloaded, the one before stays in use:",
+        *faults,
+    ]
+
+
+def test_reload_is_not_for_everyone() -> None:
+    """Unless it is switched on nobody may, and a link that is followed never reloads."""
+    assert reload(SITE).status == 403
+    assert b"--web.enable-lifecycle" in reload(SITE).body
+    for method in ("GET", "HEAD", "DELETE"):
+        answer = reload(replace(SITE, reload=lambda: pytest.fail("reloaded")), method)
+        assert (answer.status, answer.headers["Allow"]) == (405, "POST, PUT")
+
+
 def get(path: str, accept: str = "", accept_encoding: str = "", at: Site = SITE) -> Response:
     return respond(Request("GET", path, accept, accept_encoding), at)
 

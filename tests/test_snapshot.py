@@ -83,6 +83,9 @@ class StandIn:
         if self.error is not None:
             raise self.error
 
+    def close(self) -> None:
+        """It has no connections."""
+
 
 def walk(reader: StandIn, budget: Budget = EVERYTHING) -> Walked:
     """Walk a stand-in; what is rendered says whose it is."""

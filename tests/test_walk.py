@@ -40,6 +40,7 @@ class Reader:
         self.account_id = account_id
         self.lifeline: Lifeline | None = None
         self.walks = 0
+        self.closed = False
         self.thread: threading.Thread | None = None
         self._pages = pages
         self._first = first
@@ -51,6 +52,9 @@ class Reader:
         self.thread = threading.current_thread()
         self._first()
         yield from self._pages
+
+    def close(self) -> None:
+        self.closed = True
 
 
 def raising(error: Exception) -> Callable[[], None]:
@@ -297,7 +301,7 @@ def test_no_second_thread_beside_one_that_hangs() -> None:
         refused = Failed(
             OWN,
             FailureReason.TIMEOUT,
-            "the walk before this one was cut off but still hangs in a library call; none is started beside it",
+            "the one before was cut off but still hangs in a library call; none is started beside it",
         )
         assert [await walks.walk() for _ in range(2)] == [refused, refused]
         assert hanging.reader.walks == 1

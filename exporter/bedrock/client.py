@@ -29,6 +29,8 @@ PAGE_SIZE = 1000
 
 _log = logging.getLogger(__name__)
 
+_BEARER_TOKEN = "AWS_BEARER_TOKEN_BEDROCK"  # noqa: S105 - the name of the variable
+
 OnRequest = Callable[[str], None]
 """Called with the operation's name for every attempt that leaves the machine."""
 
@@ -48,6 +50,17 @@ def default_region(profile: str | None) -> str | None:
     except BotoCoreError as error:
         raise ValueError(str(error)) from error
     return region
+
+
+def known_regions() -> frozenset[str]:
+    """The names of the regions of every partition of AWS, as far as the installed botocore knows them."""
+    partitions = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False).load_data("partitions")
+    return frozenset(
+        region
+        for partition in partitions["partitions"]
+        for region in partition["regions"]
+        if not region.endswith("-global")  # the partition itself
+    )
 
 
 class Sessions:
@@ -70,12 +83,14 @@ class Sessions:
             read_timeout=aws.read_timeout,
             # Pinned: the defaults differ between botocore 1.43 and 1.44.
             retries={"mode": "standard", "total_max_attempts": aws.max_attempts},
-            # Pinned: AWS_BEARER_TOKEN_BEDROCK would else win over every target's own role.
+            # Pinned: AWS_BEARER_TOKEN_BEDROCK would else win over every target's own role; see `bedrock`.
             signature_version="v4",
             use_fips_endpoint=aws.use_fips,
             tcp_keepalive=True,
             user_agent_extra=f"{NAME}/{__version__}",
         )
+        self._bearer = self._config.merge(BotoConfig(signature_version="bearer"))
+        self._told_of_bearer_token = False
         # For what a walk can do without: the time belongs to the list.
         self._brief = self._config.merge(
             BotoConfig(connect_timeout=2, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 1})
@@ -88,18 +103,27 @@ class Sessions:
             WalkError: something is wrong with what the credentials come from.
             BotoCoreError: the same in botocore's words; `NoCredentialsError` where there are none.
         """
-        profile = self._profile(target)
-        with profile.lock:
-            try:
-                session = self._open(profile)
-                if target.assume_role is not None:
-                    sts = self._sts(profile, target, self._config)
-                    session = _with_role(session, target.assume_role, sts)
-                client = self._client(session, "bedrock", target, self._config, endpoint_url=self._endpoint_url)
-            except Exception as error:  # providers of credentials raise what they like, mostly OSError and ValueError
-                raise _bad_credentials(error) from error
+        try:
+            client = self._client_in_role("bedrock", target, endpoint_url=self._endpoint_url)
+        except NoCredentialsError:
+            if target.assume_role is not None or target.profile is not None or not os.environ.get(_BEARER_TOKEN):
+                raise
+            client = self._client(self._session(None), "bedrock", target, self._bearer, endpoint_url=self._endpoint_url)
+            if not self._told_of_bearer_token:
+                self._told_of_bearer_token = True
+                _log.info(
+                    "there are no other AWS credentials; using the API key for Amazon Bedrock in " + _BEARER_TOKEN
+                )
         client.meta.events.register("before-parse", _keep_body)
         return client
+
+    def organizations(self, target: Target) -> Any:  # noqa: ANN401 - see above
+        """A client for AWS Organizations with a target's credentials, in its partition; raises what `bedrock` does."""
+        return self._client_in_role("organizations", target)
+
+    def sts(self, target: Target) -> Any:  # noqa: ANN401 - see above
+        """A client for AWS STS with a target's credentials; raises what `bedrock` does."""
+        return self._client_in_role("sts", target)
 
     def account_id(self, target: Target) -> str | None:
         """The account of the target's credentials, its role apart, as STS says; None while STS does not answer.
@@ -136,11 +160,21 @@ class Sessions:
 
     def _profile(self, target: Target) -> _Profile:
         with self._lock:
-            return self._profiles.setdefault(target.profile, _Profile(target.profile))
+            return self._profiles.setdefault(target.profile, _Profile(target.profile, target.region))
 
-    def _session(self, profile: str | None) -> botocore.session.Session:
+    def _session(self, profile: str | None, region: str | None = None) -> botocore.session.Session:
+        """A session.
+
+        Args:
+            profile: of the AWS configuration; None for the default credentials.
+            region: where providers of credentials find STS, if the AWS configuration does not say.
+        """
         session = botocore.session.Session(profile=profile)
+        if region is not None and session.get_config_variable("region") is None:
+            session.set_config_variable("region", region)
         session.register_component("data_loader", self._loader)
+        # Pinned: the global endpoint, which an old set-up may still ask for, is in one region that can fail for all.
+        session.set_config_variable("sts_regional_endpoints", "regional")
         session.set_default_client_config(self._config)  # for the clients that providers of credentials make
         return session
 
@@ -151,7 +185,7 @@ class Sessions:
         any, so that the exporter would have to be restarted when there are some.
         """
         if profile.session is None:
-            session = self._session(profile.name)
+            session = self._session(profile.name, profile.region)
             if session.get_credentials() is None:
                 raise NoCredentialsError
             profile.session = session
@@ -163,6 +197,18 @@ class Sessions:
         if key not in profile.sts:
             profile.sts[key] = self._client(self._open(profile), "sts", target, config)
         return profile.sts[key]
+
+    def _client_in_role(self, service: str, target: Target, **kwargs: str | None) -> Any:  # noqa: ANN401 - see above
+        profile = self._profile(target)
+        with profile.lock:
+            try:
+                session = self._open(profile)
+                if target.assume_role is not None:
+                    sts = self._sts(profile, target, self._config)
+                    session = _with_role(session, target.assume_role, sts)
+                return self._client(session, service, target, self._config, **kwargs)
+            except Exception as error:  # providers of credentials raise what they like, mostly OSError and ValueError
+                raise _bad_credentials(error) from error
 
     def _client(
         self, core: botocore.session.Session, service: str, target: Target, config: BotoConfig, **kwargs: str | None
@@ -189,8 +235,9 @@ class _Loader(Loader):
 class _Profile:
     """What the targets of one profile (None: the default credentials) share. Its lock guards session and clients."""
 
-    def __init__(self, name: str | None) -> None:
+    def __init__(self, name: str | None, region: str) -> None:
         self.name = name
+        self.region = region  # of its first target
         self.lock = threading.Lock()  # boto3 sessions are not safe to share between threads, their clients are
         self.session: botocore.session.Session | None = None
         self.account_id: str | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from json import JSONDecodeError
 
 from botocore import exceptions as boto
@@ -12,7 +12,17 @@ from urllib3.exceptions import NameResolutionError
 
 from exporter.model import FailureReason, WalkError
 
-_ACCESS_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "NotAuthorized"})
+_ACCESS_DENIED = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "NotAuthorized",
+        "UnauthorizedOperation",
+        # Of AWS Organizations: the account is in none, or the organizational unit is not in it.
+        "AWSOrganizationsNotInUseException",
+        "ParentNotFoundException",
+    }
+)
 _CREDENTIALS = frozenset(
     {
         "ExpiredToken",
@@ -44,7 +54,7 @@ _THROTTLED = frozenset(
 _LONGEST = 1000
 """Characters of an exception's text that are shown."""
 
-_WISHES = {
+WISHES = {
     FailureReason.THROTTLED: "raise poll.interval, or ask AWS for a higher rate",
     FailureReason.ACCESS_DENIED: "allow bedrock:ListModelCustomizationJobs on Resource '*' for this identity",
     FailureReason.ASSUME_ROLE_DENIED: "allow sts:AssumeRole on the role, and this identity in the role's trust policy",
@@ -58,18 +68,23 @@ _WISHES = {
 }
 
 
-def walk_error(error: Exception, lacks_service: Callable[[], bool] = lambda: False) -> WalkError:
+def walk_error(
+    error: Exception,
+    lacks_service: Callable[[], bool] = lambda: False,
+    wishes: Mapping[FailureReason, str] = WISHES,
+) -> WalkError:
     """Explain an exception that ended a walk.
 
     Args:
         error: whatever the walk raised. A `WalkError` is handed back as it is.
         lacks_service: asked when a name can't be resolved: whether it is the name of a region without the service, so
             that it is not the network that is down.
+        wishes: what to do, by reason; those of a walk of Amazon Bedrock unless given.
     """
     if isinstance(error, WalkError):
         return error
     reason = _reason(error, lacks_service)
-    return WalkError(reason, f"{type(error).__name__}: {_brief(str(error))}; {_WISHES[reason]}")
+    return WalkError(reason, f"{type(error).__name__}: {_brief(str(error))}; {wishes[reason]}")
 
 
 def _brief(text: str) -> str:
@@ -113,11 +128,13 @@ def _reason(error: Exception, lacks_service: Callable[[], bool]) -> FailureReaso
             | boto.LoginError()
             | boto.RefreshWithMFAUnsupportedError()
             | boto.InvalidConfigError()
+            | boto.NoRegionError()  # of a client that a provider makes: ours always have one
+            | boto.InvalidEndpointConfigurationError()  # of an API key, which is sent over TLS only
             | boto.InvalidDefaultsMode()
             | boto.UnknownCredentialError()
         ):
             return FailureReason.CREDENTIALS
-        case boto.NoRegionError() | boto.InvalidRegionError():
+        case boto.InvalidRegionError():
             return FailureReason.UNSUPPORTED_REGION
         case _ if isinstance(error, ResponseParserError) or _is_met_in(error, *_READ_THE_ANSWER):
             return FailureReason.MALFORMED_RESPONSE

@@ -6,6 +6,7 @@ import socketserver
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from email.utils import formatdate
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler
 from typing import Self
@@ -124,5 +125,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _head(response: Response, defaults: Mapping[str, str]) -> bytes:
     phrase = HTTPStatus(response.status).phrase
-    lines = (f"{name}: {value}\r\n" for name, value in {**defaults, **response.headers}.items())
+    headers = {"Date": formatdate(usegmt=True), **defaults, **response.headers}
+    lines = (f"{name}: {value}\r\n" for name, value in headers.items())
     return f"HTTP/1.1 {response.status} {phrase}\r\n{''.join(lines)}\r\n".encode("latin-1")

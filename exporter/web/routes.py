@@ -50,6 +50,7 @@ class Site:
         ready: whether every target has finished its first walk.
         render_telemetry: the exporter's own metrics in a format.
         now: the wall clock, Unix seconds.
+        reload: reads the configuration anew, returns the faults for which it could not; None if nobody may ask for it.
         pages: composed pages, kept while the states stay the same.
     """
 
@@ -58,6 +59,7 @@ class Site:
     ready: Callable[[], bool]
     render_telemetry: Callable[[Format], bytes]
     now: Callable[[], float]
+    reload: Callable[[], list[str]] | None = None
     pages: PageCache = field(default_factory=PageCache)
 
 
@@ -69,6 +71,8 @@ def respond(request: Request, site: Site) -> Response:
         "/-/healthy": healthy,
         "/-/ready": ready,
     }
+    if request.path == "/-/reload":
+        return reload(request, site)
     route = routes.get(request.path)
     if route is None:
         return _text(404, f"There is nothing here. The metrics are at {site.telemetry_path}.")
@@ -99,6 +103,18 @@ def ready(_request: Request, site: Site) -> Response:
         return _text(200, f"{NAME} is ready.")
     waiting = sum(state.last_walk is None for state in site.states())
     return _text(503, f"{NAME} is not ready; targets whose first walk has not ended: {waiting}.")
+
+
+def reload(request: Request, site: Site) -> Response:
+    """Reads the configuration anew; what is wrong with it is in the answer."""
+    if site.reload is None:
+        return _text(403, "Start the exporter with --web.enable-lifecycle to reload it by HTTP.")
+    if request.method not in {"POST", "PUT"}:
+        return _text(405, "Only POST and PUT are understood here.", Allow="POST, PUT")
+    faults = site.reload()
+    if faults:
+        return _text(500, "\n".join(["The configuration is not reloaded, the one before stays in use:", *faults]))
+    return _text(200, "The configuration is reloaded.")
 
 
 def landing_page(_request: Request, site: Site) -> Response:

@@ -149,7 +149,7 @@ def promtool(page: bytes) -> tuple[int, list[str]]:
 
 
 def test_targets_are_up(demo: Exporter) -> None:
-    """The five targets of the two simulated accounts are up, each with its label."""
+    """The targets of the two simulated accounts are up, each with its label, but for the region without the feature."""
     up = families(demo, Format.TEXT)["bedrock_exporter_target_up"]
     assert {(s.labels["aws_account_id"], s.labels["aws_region"], s.labels["team"], s.value) for s in up.samples} == {
         ("111122223333", "us-east-1", "platform", 1),
@@ -157,6 +157,7 @@ def test_targets_are_up(demo: Exporter) -> None:
         ("111122223333", "eu-central-1", "platform", 1),
         ("444455556666", "us-east-1", "research", 1),
         ("444455556666", "us-west-2", "research", 1),
+        ("444455556666", "sa-east-1", "research", 0),
     }
 
 
