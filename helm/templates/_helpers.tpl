@@ -1,0 +1,89 @@
+{{- define "bedrock-customization-exporter.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" }}
+{{- end }}
+
+{{/*
+The name of every object. 52 characters at most: the pods of a StatefulSet carry it with 11 more in a label,
+and a label holds 63.
+*/}}
+{{- define "bedrock-customization-exporter.fullname" -}}
+{{- $name := include "bedrock-customization-exporter.name" . }}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
+{{- else if contains $name .Release.Name }}
+{{- .Release.Name | trunc 52 | trimSuffix "-" }}
+{{- else }}
+{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" }}
+{{- end }}
+{{- end }}
+
+{{/* What tells the objects of a release from all others: no version in it, so that it never changes. */}}
+{{- define "bedrock-customization-exporter.identity" -}}
+app.kubernetes.io/name: {{ include "bedrock-customization-exporter.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end }}
+
+{{/* The labels of the exporter's pods by which they are selected. Selectors can't be changed: leave them alone. */}}
+{{- define "bedrock-customization-exporter.selectorLabels" -}}
+{{ include "bedrock-customization-exporter.identity" . }}
+app.kubernetes.io/component: exporter
+{{- end }}
+
+{{/*
+The labels of an object, from (list root component labels). The chart's own win over commonLabels, and these over those
+of the object.
+*/}}
+{{- define "bedrock-customization-exporter.labelsOf" -}}
+{{- $root := index . 0 }}
+{{- $own := include "bedrock-customization-exporter.identity" $root | fromYaml }}
+{{- $_ := set $own "app.kubernetes.io/component" (index . 1) }}
+{{- $_ := set $own "app.kubernetes.io/version" $root.Chart.AppVersion }}
+{{- $_ := set $own "app.kubernetes.io/managed-by" $root.Release.Service }}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") }}
+{{- merge $own $root.Values.commonLabels (index . 2) | toYaml }}
+{{- end }}
+
+{{/* The labels of an object that has none of its own. */}}
+{{- define "bedrock-customization-exporter.labels" -}}
+{{- include "bedrock-customization-exporter.labelsOf" (list . "exporter" dict) }}
+{{- end }}
+
+{{- define "bedrock-customization-exporter.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create }}
+{{- default (include "bedrock-customization-exporter.fullname" .) .Values.serviceAccount.name }}
+{{- else }}
+{{- default "default" .Values.serviceAccount.name }}
+{{- end }}
+{{- end }}
+
+{{- define "bedrock-customization-exporter.image" -}}
+{{- if .Values.image.digest }}
+{{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- else }}
+{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) }}
+{{- end }}
+{{- end }}
+
+{{- define "bedrock-customization-exporter.configMapName" -}}
+{{- default (include "bedrock-customization-exporter.fullname" .) .Values.existingConfigMap }}
+{{- end }}
+
+{{- define "bedrock-customization-exporter.workloadKind" -}}
+{{- ternary "StatefulSet" "Deployment" (gt (int .Values.shards) 1) }}
+{{- end }}
+
+{{/* Values that are good one by one and wrong together. */}}
+{{- define "bedrock-customization-exporter.check" -}}
+{{- if and (gt (int .Values.shards) 1) (ne (int .Values.replicas) 1) }}
+{{- fail "replicas and shards: a shard has one pod; leave replicas at 1, or shards at 1" }}
+{{- end }}
+{{- if and .Values.existingConfigMap .Values.config }}
+{{- fail "config and existingConfigMap: the configuration stands in one of the two; leave the other empty" }}
+{{- end }}
+{{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled }}
+{{- fail "serviceMonitor.enabled and podMonitor.enabled: Prometheus would scrape each pod twice; enable one of the two" }}
+{{- end }}
+{{- if and .Values.podDisruptionBudget.enabled (not (kindIs "invalid" .Values.podDisruptionBudget.minAvailable)) (not (kindIs "invalid" .Values.podDisruptionBudget.maxUnavailable)) }}
+{{- fail "podDisruptionBudget: minAvailable can't stand beside maxUnavailable; set maxUnavailable to null" }}
+{{- end }}
+{{- end }}

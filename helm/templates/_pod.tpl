@@ -1,0 +1,116 @@
+{{/* The pod template of the Deployment and of the StatefulSet. */}}
+{{- define "bedrock-customization-exporter.pod" -}}
+metadata:
+  {{- $annotations := dict }}
+  {{- if and (eq .Values.reload.mode "rolling") (not .Values.existingConfigMap) }}
+  {{- $_ := set $annotations "checksum/config" (toYaml .Values.config | sha256sum) }}
+  {{- end }}
+  {{- with merge $annotations .Values.podAnnotations }}
+  annotations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  labels:
+    {{- include "bedrock-customization-exporter.labelsOf" (list . "exporter" .Values.podLabels) | nindent 4 }}
+spec:
+  serviceAccountName: {{ include "bedrock-customization-exporter.serviceAccountName" . }}
+  {{- /* The exporter never asks the Kubernetes API. IRSA and Pod Identity bring a volume of their own with their token. */}}
+  automountServiceAccountToken: false
+  enableServiceLinks: false
+  {{- with .Values.imagePullSecrets }}
+  imagePullSecrets:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.priorityClassName }}
+  priorityClassName: {{ . }}
+  {{- end }}
+  {{- with .Values.podSecurityContext }}
+  securityContext:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  containers:
+    - name: exporter
+      image: {{ include "bedrock-customization-exporter.image" . }}
+      imagePullPolicy: {{ .Values.image.pullPolicy }}
+      args:
+        - --config.file=/etc/bedrock-customization-exporter/config.yaml
+        - --log.level={{ .Values.log.level }}
+        - --log.format={{ .Values.log.format }}
+        {{- if gt (int .Values.shards) 1 }}
+        - --shard.total={{ .Values.shards }}
+        {{- end }}
+        {{- if eq .Values.reload.mode "live" }}
+        - --web.enable-lifecycle
+        - --config.auto-reload-interval=30s
+        {{- end }}
+        {{- with .Values.extraArgs }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+      {{- with .Values.extraEnv }}
+      env:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with .Values.extraEnvFrom }}
+      envFrom:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      ports:
+        - name: http
+          containerPort: 9848
+          protocol: TCP
+      startupProbe:
+        httpGet:
+          path: /-/healthy
+          port: http
+        {{- toYaml .Values.startupProbe | nindent 8 }}
+      livenessProbe:
+        httpGet:
+          path: /-/healthy
+          port: http
+        {{- toYaml .Values.livenessProbe | nindent 8 }}
+      readinessProbe:
+        httpGet:
+          path: /-/ready
+          port: http
+        {{- toYaml .Values.readinessProbe | nindent 8 }}
+      {{- with .Values.resources }}
+      resources:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      {{- with .Values.securityContext }}
+      securityContext:
+        {{- toYaml . | nindent 8 }}
+      {{- end }}
+      volumeMounts:
+        - name: config
+          mountPath: /etc/bedrock-customization-exporter
+          readOnly: true
+        {{- with .Values.extraVolumeMounts }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
+  volumes:
+    - name: config
+      configMap:
+        name: {{ include "bedrock-customization-exporter.configMapName" . }}
+    {{- with .Values.extraVolumes }}
+    {{- toYaml . | nindent 4 }}
+    {{- end }}
+  {{- with .Values.nodeSelector }}
+  nodeSelector:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.affinity }}
+  affinity:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.tolerations }}
+  tolerations:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+  {{- with .Values.topologySpreadConstraints }}
+  {{- $selector := dict "matchLabels" (include "bedrock-customization-exporter.selectorLabels" $ | fromYaml) }}
+  topologySpreadConstraints:
+    {{- range . }}
+    - {{ merge dict . (dict "labelSelector" $selector) | toYaml | nindent 6 | trim }}
+    {{- end }}
+  {{- end }}
+{{- end }}

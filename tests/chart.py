@@ -1,0 +1,70 @@
+"""The Helm chart, rendered by Helm itself, within this process and without a cluster."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import helm_python as helm
+import yaml
+
+CHART = Path(__file__).parents[1] / "helm"
+CI = sorted((CHART / "ci").glob("*-values.yaml"))
+"""Values for each feature, as chart-testing looks for them."""
+
+RELEASE = "bedrock"
+NAMESPACE = "monitoring"
+
+Object = dict[str, Any]
+
+
+def values_of(path: Path) -> dict[str, Any]:
+    """A values file, read as Helm does."""
+    return helm.values_from_yaml(path.read_text(encoding="utf-8"))
+
+
+def render(values: Mapping[str, Any], *, name: str = RELEASE, chart: Path = CHART) -> dict[str, str]:
+    """The text of each template that is not empty, by its path within the chart.
+
+    Raises:
+        helm.HelmValuesError: the schema refuses the values.
+        helm.HelmRenderError: a template does.
+    """
+    with helm.Chart.load(chart) as loaded:
+        texts = loaded.render(dict(values), name=name, namespace=NAMESPACE)
+    return {path.partition("/")[2]: text for path, text in sorted(texts.items()) if text.strip()}
+
+
+def objects(values: Mapping[str, Any], *, name: str = RELEASE, chart: Path = CHART) -> list[Object]:
+    """Every Kubernetes object, the pod of ``helm test`` included."""
+    texts = render(values, name=name, chart=chart)
+    return [one for path, text in texts.items() if path.endswith(".yaml") for one in yaml.safe_load_all(text) if one]
+
+
+def one(kind: str, values: Mapping[str, Any], **more: Any) -> Object:
+    """The one object of a kind; for a Service, the one that is scraped."""
+    (found,) = (
+        one
+        for one in objects(values, **more)
+        if one["kind"] == kind and not one["metadata"]["name"].endswith("-headless")
+    )
+    return found
+
+
+def pod_templates(rendered: list[Object]) -> Iterator[Object]:
+    """Whatever becomes a pod."""
+    for one in rendered:
+        if one["kind"] == "Pod":
+            yield one
+        elif one["kind"] in {"Deployment", "StatefulSet"}:
+            yield one["spec"]["template"]
+
+
+def lint(values: Mapping[str, Any]) -> list[str]:
+    """What ``helm lint --strict`` finds; empty if nothing."""
+    report = helm.lint(CHART, dict(values), strict=True)
+    assert report["total_charts_linted"] == 1
+    notes = [message for message in report["messages"] if message["severity"] >= 2]
+    return [*report["errors"], *(json.dumps(message) for message in notes)]

@@ -1,0 +1,414 @@
+"""The Helm chart, rendered by Helm itself: what comes out is good, and what is wrong is refused."""
+
+import functools
+import json
+import re
+import runpy
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import helm_python as helm
+import jsonschema
+import pytest
+import yaml
+from chart import CHART, CI, NAMESPACE, RELEASE, Object, lint, objects, one, pod_templates, render, values_of
+from kubernetes_validate import utils
+
+from exporter import NAME, __version__, config
+
+ROOT = CHART.parent
+CRDS = Path(__file__).parent / "data" / "chart" / "crds"
+MINORS = ("1.28", "1.32", "1.37")
+"""Kubernetes versions: the oldest that the schemas are at hand for but one, the newest, and one between."""
+
+FULL = values_of(CHART / "ci" / "full-values.yaml")
+each_file = pytest.mark.parametrize("file", CI, ids=lambda file: file.name.removesuffix("-values.yaml"))
+
+utils.schema_contents = functools.cache(utils.schema_contents)  # it reads megabytes for every object
+
+
+# What is written by hand, and what follows from it
+
+
+@pytest.fixture(scope="module")
+def built() -> dict[Path, str]:
+    """What `make docs` writes in and beside the chart."""
+    files: dict[Path, str] = runpy.run_path(str(ROOT / "docs" / "build_chart.py"))["build"]()
+    return files
+
+
+def test_generated_files_are_up_to_date(built: dict[Path, str]) -> None:
+    """The table of values, the schema, manifests and what is rendered for the default and the full install."""
+    assert len(built) == 7
+    for path, text in built.items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.relative_to(ROOT)} is out of date: make docs"
+
+
+def test_one_version() -> None:
+    """The chart, what it installs, and the package are of one version."""
+    about = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
+    assert (about["name"], about["version"], about["appVersion"]) == (NAME, __version__, __version__)
+    (container,) = one("Deployment", {})["spec"]["template"]["spec"]["containers"]
+    assert container["image"].rpartition(":")[2] == __version__
+
+
+# Good values
+
+
+@pytest.mark.e2e
+@each_file
+def test_lint(file: Path) -> None:
+    """`helm lint --strict` has nothing to say."""
+    assert lint(values_of(file)) == []
+
+
+def check_shape(rendered: Object, minor: str) -> None:
+    """Raise if an object is not what this version of Kubernetes, or its CRD, takes."""
+    crd = CRDS / f"{rendered['kind']}.json"
+    if crd.exists():
+        jsonschema.validate(rendered, json.loads(crd.read_text(encoding="utf-8")))
+    else:
+        utils.validate(rendered, minor, strict=True)
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("minor", MINORS)
+@each_file
+def test_objects_are_valid(file: Path, minor: str) -> None:
+    """Every object is what three versions of Kubernetes take, unknown fields refused."""
+    rendered = objects(values_of(file))
+    names = {(one["kind"], one["metadata"]["name"]) for one in rendered}
+    assert len(names) == len(rendered) >= 4
+    for each in rendered:
+        check_shape(each, minor)
+
+
+def test_the_shapes_refuse_what_is_wrong() -> None:
+    """The schemas look at every field: one that does not exist is refused in a Deployment and in a ServiceMonitor."""
+    for kind in ("Deployment", "ServiceMonitor"):
+        good = one(kind, {"serviceMonitor": {"enabled": True}})
+        with pytest.raises((utils.ValidationError, jsonschema.ValidationError)):
+            check_shape({**good, "spec": {**good["spec"], "replicsa": 1}}, MINORS[-1])
+
+
+def test_default_install() -> None:
+    """Everything optional is off."""
+    assert sorted(one["kind"] for one in objects({})) == ["ConfigMap", "Deployment", "Pod", "Service", "ServiceAccount"]
+
+
+def loaded(rendered: list[Object]) -> Iterator[config.Config]:
+    """The configurations in ConfigMaps, read as the exporter reads them."""
+    for each in rendered:
+        if each["kind"] == "ConfigMap" and "config.yaml" in each["data"]:
+            yield config.load(
+                each["data"]["config.yaml"],
+                file="config.yaml",
+                environ={"EXTERNAL_ID": "exporter", "CONCURRENCY": "16"},
+                default_region=lambda _: "us-east-1",
+            )
+
+
+@each_file
+def test_the_exporter_takes_the_configuration(file: Path) -> None:
+    """`config` arrives as it was meant, large numbers and dates too."""
+    values = values_of(file)
+    found = list(loaded(objects(values)))
+    assert len(found) == (0 if values.get("existingConfigMap") else 1)
+    if file.name == "full-values.yaml":
+        assert found[0].budget.max_jobs == 2_000_000
+        assert found[0].targets[2].job_filter.created_after == 1_767_225_600
+
+
+# Security
+
+
+@each_file
+def test_pod_security_restricted(file: Path) -> None:
+    """Every pod, that of `helm test` too, satisfies the Pod Security Standard `restricted`, field by field.
+
+    As of https://kubernetes.io/docs/concepts/security/pod-security-standards/.
+    """
+    templates = list(pod_templates(objects(values_of(file))))
+    assert len(templates) == 2
+    for pod in templates:
+        spec = pod["spec"]
+        assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
+        for volume in spec.get("volumes", []):
+            allowed = {
+                "configMap",
+                "csi",
+                "downwardAPI",
+                "emptyDir",
+                "ephemeral",
+                "persistentVolumeClaim",
+                "projected",
+                "secret",
+            }
+            assert volume.keys() - {"name"} <= allowed
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"].get("runAsUser") != 0
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert not {"sysctls", "seLinuxOptions", "windowsOptions", "appArmorProfile"} & spec["securityContext"].keys()
+        assert not {"initContainers", "ephemeralContainers"} & spec.keys()
+        for container in spec["containers"]:
+            assert not any("hostPort" in port for port in container.get("ports", []))
+            assert container["securityContext"]["allowPrivilegeEscalation"] is False
+            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+            assert container["securityContext"]["readOnlyRootFilesystem"] is True  # more than `restricted` asks for
+            assert not {"privileged", "procMount", "runAsUser", "seLinuxOptions"} & container["securityContext"].keys()
+        assert spec["automountServiceAccountToken"] is False
+
+
+def test_openshift_chooses_the_user() -> None:
+    """Where the platform gives each namespace its users, none is set."""
+    for pod in pod_templates(objects(values_of(CHART / "ci" / "openshift-values.yaml"))):
+        assert not {"runAsUser", "runAsGroup", "fsGroup"} & pod["spec"]["securityContext"].keys()
+
+
+# Upgrades
+
+
+def selectors(rendered: list[Object]) -> dict[tuple[str, str], Any]:
+    """What can't be changed at an upgrade, or selects pods."""
+    return {
+        (one["kind"], one["metadata"]["name"]): one["spec"]["selector"]
+        for one in rendered
+        if one["kind"] in {"Deployment", "StatefulSet", "Service"}
+    }
+
+
+def test_upgrades_keep_selectors(tmp_path: Path) -> None:
+    """Neither another version nor other values change the selectors of an object."""
+    newer = tmp_path / "helm"
+    for path in CHART.rglob("*"):
+        if path.is_file():
+            place = newer / path.relative_to(CHART)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(path.read_bytes())
+    about = (newer / "Chart.yaml").read_text(encoding="utf-8")
+    (newer / "Chart.yaml").write_text(
+        re.sub(r'(?m)^(version: |appVersion: ")[^"\n]*', r"\g<1>9.8.7", about), encoding="utf-8"
+    )
+    changed = {key: value for key, value in FULL.items() if key != "shards"}
+    for values in ({}, {"shards": 2}):
+        before = selectors(objects(values))
+        after = selectors(objects({**changed, **values}, chart=newer))
+        assert "9.8.7" in str(objects(values, chart=newer))
+        assert before == after
+
+
+def test_selectors_select_the_pods() -> None:
+    """A Service, a monitor, a policy and a budget select the exporter's pods, and not that of `helm test`."""
+    rendered = objects({**FULL, "podMonitor": {"enabled": True}, "serviceMonitor": {"enabled": False}})
+    labels = {
+        pod["metadata"]["labels"]["app.kubernetes.io/component"]: pod["metadata"]["labels"]
+        for pod in pod_templates(rendered)
+    }
+    wanted = [
+        each["spec"].get("selector", each["spec"].get("podSelector"))
+        for each in rendered
+        if each["kind"] in {"Service", "PodMonitor", "NetworkPolicy", "PodDisruptionBudget", "StatefulSet"}
+    ]
+    assert len(wanted) == 6
+    for selector in wanted:
+        match = selector.get("matchLabels", selector).items()
+        assert match <= labels["exporter"].items()
+        assert not match <= labels["test"].items()
+
+
+# Features
+
+
+def container_of(values: dict[str, Any], kind: str = "Deployment") -> dict[str, Any]:
+    found: dict[str, Any] = one(kind, values)["spec"]["template"]["spec"]["containers"][0]
+    return found
+
+
+def checksum(values: dict[str, Any]) -> str | None:
+    annotations = one("Deployment", values)["spec"]["template"]["metadata"].get("annotations", {})
+    found: str | None = annotations.get("checksum/config")
+    return found
+
+
+def test_a_change_of_config_rolls() -> None:
+    """The pods carry the configuration's checksum, unless the exporter reloads by itself."""
+    other = {"config": {"poll": {"interval": "2m"}}}
+    assert checksum({}) is not None
+    assert checksum({}) == checksum({"podLabels": {"a": "b"}}) != checksum(other)
+    live = {"reload": {"mode": "live"}}
+    assert checksum(live) is None
+    assert container_of(live)["args"][-2:] == ["--web.enable-lifecycle", "--config.auto-reload-interval=30s"]
+    assert not any("lifecycle" in flag for flag in container_of({})["args"])
+
+
+def test_config_is_mounted_as_a_directory() -> None:
+    """A file mounted by itself would never show a change."""
+    (mount,) = container_of({})["volumeMounts"]
+    assert mount == {"name": "config", "mountPath": f"/etc/{NAME}", "readOnly": True}
+
+
+def test_shards_are_a_stateful_set() -> None:
+    """Each pod finds its index in its name; they start together."""
+    stateful = one("StatefulSet", {"shards": 4})
+    assert stateful["spec"]["replicas"] == 4
+    assert stateful["spec"]["podManagementPolicy"] == "Parallel"
+    assert "--shard.total=4" in container_of({"shards": 4}, "StatefulSet")["args"]
+    kinds = [each["kind"] for each in objects({"shards": 4})]
+    assert "Deployment" not in kinds
+    (headless,) = (
+        each for each in objects({"shards": 4}) if each["metadata"]["name"] == stateful["spec"]["serviceName"]
+    )
+    assert headless["spec"]["clusterIP"] == "None"
+
+
+def test_image_by_digest() -> None:
+    """A digest wins over a tag."""
+    digest = "sha256:" + "0" * 64
+    assert container_of({"image": {"digest": digest, "tag": "1"}})["image"].endswith(f"exporter@{digest}")
+
+
+def test_dashboards() -> None:
+    """Every dashboard of the chart is in a ConfigMap that the sidecar finds, byte for byte."""
+    rendered = objects({"dashboards": {"enabled": True}})
+    found = {
+        name: text
+        for each in rendered
+        if each["kind"] == "ConfigMap" and each["metadata"]["labels"].get("grafana_dashboard") == "1"
+        for name, text in each["data"].items()
+    }
+    files = {path.name: json.loads(path.read_text(encoding="utf-8")) for path in (CHART / "dashboards").glob("*.json")}
+    assert len(files) == 3
+    assert [json.loads(text) for _, text in sorted(found.items())] == [files[name] for name in sorted(files)]
+
+
+def test_extra_objects_are_templates() -> None:
+    """Mappings and texts alike."""
+    rendered = {each["metadata"]["name"]: each for each in objects(FULL) if each["kind"] == "ConfigMap"}
+    fullname = f"{RELEASE}-{NAME}"
+    assert f"{RELEASE}-private-ca" in rendered
+    assert rendered[f"{fullname}-more"]["data"]["url"] == f"http://{fullname}:9848"
+
+
+def test_names_are_no_longer_than_kubernetes_takes() -> None:
+    """The label that a StatefulSet's pods get is 11 characters longer than its name, and may have 63."""
+    stateful = one("StatefulSet", {"shards": 2, "fullnameOverride": "x" * 63})
+    assert len(stateful["metadata"]["name"]) == 52
+
+
+def test_notes() -> None:
+    """Say what to do next: they are not the same for all."""
+    notes = render({})["templates/NOTES.txt"]
+    assert f"kubectl --namespace {NAMESPACE} rollout status deployment/{RELEASE}-{NAME}" in notes
+    assert "Nothing scrapes it yet" in notes
+    monitored = render({"serviceMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}})[
+        "templates/NOTES.txt"
+    ]
+    assert "Nothing scrapes it yet" not in monitored
+    assert "No alerts are installed" not in monitored
+
+
+# Alerts
+
+
+def rules(values: dict[str, Any]) -> Any:
+    return one("PrometheusRule", {"prometheusRule": {"enabled": True, **values}})["spec"]
+
+
+def test_the_rules_are_those_of_the_plain_file() -> None:
+    """With the values as they come, the chart's rules are docs/monitoring/rules.yaml."""
+    plain = yaml.safe_load((ROOT / "docs" / "monitoring" / "rules.yaml").read_text(encoding="utf-8"))
+    assert rules({}) == plain
+
+
+def alerts(values: dict[str, Any]) -> dict[str, Any]:
+    return {rule["alert"]: rule for group in rules(values)["groups"] for rule in group["rules"] if "alert" in rule}
+
+
+def test_alerts_are_left_out_renamed_and_labelled() -> None:
+    """What an alert manager routes by is the user's."""
+    every = alerts({})
+    changed = alerts(
+        {
+            "disabled": ["BedrockCustomizationJobSlow"],
+            "severity": {"BedrockCustomizationJobFailed": "info"},
+            "additionalAlertLabels": {"team": "ml"},
+            "runbookUrl": "https://wiki.example.com/bedrock",
+            "dashboardUrl": "https://grafana.example.com",
+        }
+    )
+    assert every.keys() - changed.keys() == {"BedrockCustomizationJobSlow"}
+    assert changed["BedrockCustomizationJobFailed"]["labels"] == {"severity": "info", "team": "ml"}
+    for name, alert in changed.items():
+        assert alert["labels"]["team"] == "ml"
+        assert alert["annotations"]["runbook_url"] == f"https://wiki.example.com/bedrock/{name}.md"
+        assert alert["annotations"]["dashboard_url"].startswith("https://grafana.example.com/d/bedrock-customization-")
+
+
+def test_thresholds_by_customization_type() -> None:
+    """A type may have its own, and the others keep theirs."""
+    text = str(rules({"thresholds": {"byCustomizationType": {"DISTILLATION": {"jobNotProgressing": "24h"}}}}))
+    assert "> 86400" in text
+    assert "> 43200" in text
+    assert 'customization_type="DISTILLATION"' in text
+
+
+# Bad values
+
+BAD: dict[str, tuple[str, str]] = {
+    "unknown-key": ("replica: 2", "- at '': additional properties 'replica' not allowed"),
+    "unknown-key-below": ("image: {tga: x}", "- at '/image': additional properties 'tga' not allowed"),
+    "number-for-text": ("image: {tag: 1.2}", "- at '/image/tag': got number, want string"),
+    "digest": ("image: {digest: latest}", "- at '/image/digest': 'latest' does not match pattern '^(sha256:"),
+    "config-key": (
+        "config: {poll: {intervall: 60s}}",
+        "- at '/config/poll': additional properties 'intervall' not allowed",
+    ),
+    "config-duration": ("config: {poll: {interval: 60}}", "- at '/config/poll/interval': got number, want string"),
+    "config-bound": ("config: {poll: {concurrency: 0}}", "- at '/config/poll/concurrency': minimum: got 0, want 1"),
+    "config-list": (
+        "config: {targets: [{regions: us-east-1}]}",
+        "- at '/config/targets/0/regions': got string, want null or array",
+    ),
+    "config-missing": (
+        "config: {targets: [{assume_role: {external_id: abc}}]}",
+        "- at '/config/targets/0/assume_role': missing property 'role_arn'",
+    ),
+    "config-account": (
+        "config: {targets: [{account_id: 111122223333}]}",
+        "- at '/config/targets/0/account_id': got number, want null or string",
+    ),
+    "choice": ("reload: {mode: lvie}", "- at '/reload/mode': value must be one of 'rolling', 'live'"),
+    "text-for-number": ('shards: "3"', "- at '/shards': got string, want integer"),
+    "text-for-boolean": (
+        'serviceMonitor: {enabled: "yes"}',
+        "- at '/serviceMonitor/enabled': got string, want boolean",
+    ),
+    "threshold": (
+        "prometheusRule: {thresholds: {jobFailled: 1h}}",
+        "- at '/prometheusRule/thresholds': additional properties 'jobFailled' not allowed",
+    ),
+    "unknown-alert": (
+        "prometheusRule: {disabled: [Nope]}",
+        "- at '/prometheusRule/disabled/0': value must be one of 'BedrockCustomizationJobFailed'",
+    ),
+    "flag": ("extraArgs: [debug]", "- at '/extraArgs/0': 'debug' does not match pattern '^--'"),
+    "shards-and-replicas": ("shards: 2\nreplicas: 2", "a shard has one pod; leave replicas at 1, or shards at 1"),
+    "two-configs": ("existingConfigMap: a\nconfig: {poll: {}}", "the configuration stands in one of the two"),
+    "two-monitors": (
+        "serviceMonitor: {enabled: true}\npodMonitor: {enabled: true}",
+        "Prometheus would scrape each pod twice; enable one of the two",
+    ),
+    "two-budgets": (
+        "podDisruptionBudget: {enabled: true, minAvailable: 1}",
+        "minAvailable can't stand beside maxUnavailable; set maxUnavailable to null",
+    ),
+}
+
+
+@pytest.mark.parametrize(("values", "message"), BAD.values(), ids=BAD.keys())
+def test_bad_values(values: str, message: str) -> None:
+    """Helm says where, what stands there, and what is wanted."""
+    with pytest.raises(helm.HelmError) as caught:
+        render(helm.values_from_yaml(values))
+    assert message in str(caught.value)
