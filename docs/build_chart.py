@@ -5,6 +5,8 @@ exporter/config.py; its README with the table from values.yaml; plain manifests,
 chart to, by rendering it.
 """
 
+# ruff: noqa: SLF001 - what the configuration's file may hold is nobody else's business
+
 from __future__ import annotations
 
 import inspect
@@ -160,7 +162,8 @@ Installs the [Prometheus exporter for Amazon Bedrock model customization jobs](H
 comes, it makes a Deployment, a Service, a ServiceAccount and a ConfigMap; everything else is off.
 
 ```sh
-helm install bedrock oci://ghcr.io/bedrock-customization-exporter/charts/bedrock-customization-exporter \\
+helm upgrade --install bedrock-customization-exporter \\
+  oci://ghcr.io/bedrock-customization-exporter/charts/bedrock-customization-exporter \\
   --namespace monitoring --create-namespace --values=values.yaml
 ```
 
@@ -169,7 +172,7 @@ with, for IRSA and Prometheus Operator, a `values.yaml` such as
 ```yaml
 serviceAccount:
   annotations:
-    eks.amazonaws.com/role-arn: arn:aws:iam::111122223333:role/bedrock-exporter
+    eks.amazonaws.com/role-arn: arn:aws:iam::111122223333:role/bedrock-customization-exporter
 config:
   targets:
     - regions: [us-east-1, us-west-2]

@@ -10,6 +10,8 @@ from typing import Any
 import helm_python as helm
 import yaml
 
+from exporter import NAME
+
 CHART = Path(__file__).parents[1] / "helm"
 CI = sorted((CHART / "ci").glob("*-values.yaml"))
 """Values for each feature, as chart-testing looks for them."""
@@ -40,17 +42,26 @@ def render(values: Mapping[str, Any], *, name: str = RELEASE, chart: Path = CHAR
 def objects(values: Mapping[str, Any], *, name: str = RELEASE, chart: Path = CHART) -> list[Object]:
     """Every Kubernetes object, the pod of ``helm test`` included."""
     texts = render(values, name=name, chart=chart)
-    return [one for path, text in texts.items() if path.endswith(".yaml") for one in yaml.safe_load_all(text) if one]
-
-
-def one(kind: str, values: Mapping[str, Any], **more: Any) -> Object:
-    """The one object of a kind; for a Service, the one that is scraped."""
-    (found,) = (
+    return [
         one
-        for one in objects(values, **more)
-        if one["kind"] == kind and not one["metadata"]["name"].endswith("-headless")
-    )
+        for path, text in texts.items()
+        if path.endswith(".yaml")
+        for one in yaml.load_all(text, yaml.CSafeLoader)
+        if one
+    ]
+
+
+def one(kind: str, values: Mapping[str, Any]) -> Object:
+    """The exporter's own object of a kind, of which there is one."""
+    name = values.get("fullnameOverride", f"{RELEASE}-{NAME}")[:52]
+    (found,) = (one for one in objects(values) if one["kind"] == kind and one["metadata"]["name"] == name)
     return found
+
+
+def container(values: Mapping[str, Any], kind: str = "Deployment") -> Object:
+    """The exporter's container in a Deployment or a StatefulSet."""
+    (found,) = one(kind, values)["spec"]["template"]["spec"]["containers"]
+    return dict(found)
 
 
 def pod_templates(rendered: list[Object]) -> Iterator[Object]:

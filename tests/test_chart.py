@@ -1,6 +1,8 @@
 """The Helm chart, rendered by Helm itself: what comes out is good, and what is wrong is refused."""
 
+import dataclasses
 import functools
+import itertools
 import json
 import re
 import runpy
@@ -9,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import helm_python as helm
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 import yaml
-from chart import CHART, CI, NAMESPACE, RELEASE, Object, lint, objects, one, pod_templates, render, values_of
-from kubernetes_validate import utils
+from chart import CHART, CI, NAMESPACE, RELEASE, Object, container, lint, objects, one, pod_templates, render, values_of
+from kubernetes_validate import utils  # type: ignore[import-untyped]
+from test_config import read
 
 from exporter import NAME, __version__, config
 
@@ -49,8 +52,62 @@ def test_one_version() -> None:
     """The chart, what it installs, and the package are of one version."""
     about = yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))
     assert (about["name"], about["version"], about["appVersion"]) == (NAME, __version__, __version__)
-    (container,) = one("Deployment", {})["spec"]["template"]["spec"]["containers"]
-    assert container["image"].rpartition(":")[2] == __version__
+    assert container({})["image"].rpartition(":")[2] == __version__
+
+
+def keys(schema: dict[str, Any], path: str = "") -> Iterator[str]:
+    """The paths of every key that a schema lists, without what is defined elsewhere."""
+    for name, about in schema["properties"].items():
+        yield path + name
+        if "properties" in about:
+            yield from keys(about, f"{path}{name}.")
+
+
+def test_the_schema_has_every_value(built: dict[Path, str]) -> None:
+    """The schema lists what values.yaml does, and nothing else but what a parent chart sets."""
+    schema = json.loads(built[CHART / "values.schema.json"])
+    documented = {
+        name
+        for row in re.findall(r"(?m)^\| `([\w.]+)` \|", built[CHART / "README.md"])
+        for name in [row, *itertools.accumulate(row.split(".")[:-1], "{}.{}".format)]
+    }
+    listed = {name for name in keys(schema) if not name.startswith("config.")}
+    assert listed - documented == {"enabled"}
+    assert documented - listed == set()
+
+
+def test_every_mapping_of_the_schema_is_closed() -> None:
+    """A schema lists its keys and refuses others, but where it leaves all to Kubernetes or takes any name."""
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    todo: list[Any] = [schema]
+    closed = 0
+    while todo:
+        about = todo.pop()
+        if isinstance(about, dict) and "properties" in about and isinstance(about["properties"], dict):
+            assert about["additionalProperties"] is False, about
+            closed += 1
+        todo += about.values() if isinstance(about, dict) else about if isinstance(about, list) else []
+    assert closed > 20
+
+
+def test_the_recommended_resources_do() -> None:
+    """What values.yaml recommends is enough for what it says, by the figures of the benchmark and a quarter over."""
+    text = (CHART / "values.yaml").read_text(encoding="utf-8")
+    limit = int(re.findall(r"(?m)^#  limits: \{memory: (\d+)Mi\}$", text)[0])
+    cpu, request = map(int, re.findall(r"(?m)^#  requests: \{cpu: (\d+)m, memory: (\d+)Mi\}$", text)[0])
+    assert (
+        f"{cpu}m CPU and {request}Mi, with a limit of {limit}Mi, does\n# for 100,000 jobs or 200 targets; add 1Mi"
+        in text
+    )
+    measured = json.loads((ROOT / "docs" / "performance.json").read_text(encoding="utf-8"))
+    rows = {row["row"]: row["ours"] for row in measured["rows"]}
+    peak = {jobs: max(seen["peak"] for seen in measured["seen"][f"walk {jobs}"]) for jobs in (1_000, 100_000)}
+    megabytes = limit * 2**20 / 1e6 / 1.25
+    assert peak[100_000] < megabytes
+    assert peak[1_000] + 200 * rows["targets-memory"] < megabytes
+    assert rows["targets-memory"] * 1.25 < 2**20 / 1e6
+    assert peak[1_000] < request * 2**20 / 1e6
+    assert rows["targets-round"] / 100 * 1000 * 200 / 1000 < cpu  # percent of a core for 1,000 targets → for 200
 
 
 # Good values
@@ -120,44 +177,99 @@ def test_the_exporter_takes_the_configuration(file: Path) -> None:
         assert found[0].targets[2].job_filter.created_after == 1_767_225_600
 
 
+GOOD = sorted((Path(__file__).parent / "data" / "config").glob("*.ok.yaml"))
+
+
+@pytest.mark.parametrize("file", GOOD, ids=lambda file: file.name.removesuffix(".ok.yaml"))
+def test_every_good_configuration_arrives_as_it_is(file: Path) -> None:
+    """What the exporter takes as a file, the chart takes as `config`, and the ConfigMap says the same.
+
+    Helm has a YAML reader and writer of its own: dates, numbers and quoted text are what could go wrong.
+    """
+    straight = read(file.read_text(encoding="utf-8"))
+    through = read(one("ConfigMap", {"config": values_of(file)})["data"]["config.yaml"])
+    assert dataclasses.replace(through, digest="") == dataclasses.replace(straight, digest="")
+
+
+def test_what_a_parent_chart_sets() -> None:
+    """`global`, and `enabled` for its condition, are not unknown keys."""
+    assert render({"global": {"anything": 1}, "enabled": True}) == render({})
+
+
 # Security
+
+
+VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
+
+
+def breaches(pod: Object) -> list[str]:
+    """What of a pod breaks the Pod Security Standard `restricted`, baseline included.
+
+    Field by field as of https://kubernetes.io/docs/concepts/security/pod-security-standards/, and one more: the root
+    file system is read-only.
+    """
+    spec, found = pod["spec"], []
+    outer = spec.get("securityContext", {})
+    found += [name for name in ("hostNetwork", "hostPID", "hostIPC", "hostUsers") if spec.get(name)]
+    found += [
+        f"volume {volume['name']}" for volume in spec.get("volumes", []) if not volume.keys() - {"name"} <= VOLUMES
+    ]
+    found += [name for name in ("sysctls", "seLinuxOptions", "windowsOptions", "appArmorProfile") if name in outer]
+    for each in [each for kind in ("initContainers", "containers") for each in spec.get(kind, [])]:
+        own = each.get("securityContext", {})
+        both = {**outer, **own}
+        seccomp = both.get("seccompProfile", {}).get("type")
+        capabilities = own.get("capabilities", {})
+        wrong = {
+            "hostPort": any(port.get("hostPort") for port in each.get("ports", [])),
+            "probe host": any("host" in each[name]["httpGet"] for name in each if name.endswith("Probe")),
+            "lifecycle": "lifecycle" in each,
+            "privileged": own.get("privileged"),
+            "procMount": "procMount" in own,
+            "seLinuxOptions": "seLinuxOptions" in own,
+            "windowsOptions": "windowsOptions" in own,
+            "appArmorProfile": "appArmorProfile" in own,
+            "allowPrivilegeEscalation": own.get("allowPrivilegeEscalation") is not False,
+            "runAsNonRoot": both.get("runAsNonRoot") is not True,
+            "runAsUser": both.get("runAsUser") == 0,
+            "seccompProfile": seccomp not in {"RuntimeDefault", "Localhost"},
+            "capabilities.drop": capabilities.get("drop") != ["ALL"],
+            "capabilities.add": not set(capabilities.get("add", [])) <= {"NET_BIND_SERVICE"},
+            "readOnlyRootFilesystem": own.get("readOnlyRootFilesystem") is not True,
+        }
+        found += [name for name, is_wrong in wrong.items() if is_wrong]
+    return found
 
 
 @each_file
 def test_pod_security_restricted(file: Path) -> None:
-    """Every pod, that of `helm test` too, satisfies the Pod Security Standard `restricted`, field by field.
-
-    As of https://kubernetes.io/docs/concepts/security/pod-security-standards/.
-    """
+    """Every pod, that of `helm test` too, satisfies `restricted`, and has no token of the Kubernetes API."""
     templates = list(pod_templates(objects(values_of(file))))
     assert len(templates) == 2
     for pod in templates:
-        spec = pod["spec"]
-        assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
-        for volume in spec.get("volumes", []):
-            allowed = {
-                "configMap",
-                "csi",
-                "downwardAPI",
-                "emptyDir",
-                "ephemeral",
-                "persistentVolumeClaim",
-                "projected",
-                "secret",
-            }
-            assert volume.keys() - {"name"} <= allowed
-        assert spec["securityContext"]["runAsNonRoot"] is True
-        assert spec["securityContext"].get("runAsUser") != 0
-        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        assert not {"sysctls", "seLinuxOptions", "windowsOptions", "appArmorProfile"} & spec["securityContext"].keys()
-        assert not {"initContainers", "ephemeralContainers"} & spec.keys()
-        for container in spec["containers"]:
-            assert not any("hostPort" in port for port in container.get("ports", []))
-            assert container["securityContext"]["allowPrivilegeEscalation"] is False
-            assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
-            assert container["securityContext"]["readOnlyRootFilesystem"] is True  # more than `restricted` asks for
-            assert not {"privileged", "procMount", "runAsUser", "seLinuxOptions"} & container["securityContext"].keys()
-        assert spec["automountServiceAccountToken"] is False
+        assert breaches(pod) == []
+        assert pod["spec"]["automountServiceAccountToken"] is False
+
+
+@pytest.mark.parametrize(
+    ("values", "wanted"),
+    [
+        ({"podSecurityContext": {"runAsNonRoot": False}}, "runAsNonRoot"),
+        ({"podSecurityContext": {"runAsUser": 0}}, "runAsUser"),
+        ({"podSecurityContext": {"seccompProfile": {"type": "Unconfined"}}}, "seccompProfile"),
+        ({"podSecurityContext": {"sysctls": []}}, "sysctls"),
+        ({"securityContext": {"allowPrivilegeEscalation": True}}, "allowPrivilegeEscalation"),
+        ({"securityContext": {"readOnlyRootFilesystem": False}}, "readOnlyRootFilesystem"),
+        ({"securityContext": {"privileged": True}}, "privileged"),
+        ({"securityContext": {"capabilities": {"drop": []}}}, "capabilities.drop"),
+        ({"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}, "capabilities.add"),
+        ({"extraVolumes": [{"name": "host", "hostPath": {"path": "/"}}]}, "volume host"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_breaches_are_seen(values: dict[str, Any], wanted: str) -> None:
+    """The check above finds each breach that values can make."""
+    assert any(wanted in breaches(pod) for pod in pod_templates(objects(values)))
 
 
 def test_openshift_chooses_the_user() -> None:
@@ -217,12 +329,35 @@ def test_selectors_select_the_pods() -> None:
         assert not match <= labels["test"].items()
 
 
+@pytest.mark.parametrize("shards", [1, 3])
+def test_the_service_monitor_finds_each_pod_once(shards: int) -> None:
+    """It selects the one Service, not that which gives shards their names, and a port that there is."""
+    values = {"shards": shards, "serviceMonitor": {"enabled": True}, "service": {"port": 80}}
+    monitor = one("ServiceMonitor", values)["spec"]
+    wanted = monitor["selector"]["matchLabels"].items()
+    (service,) = (
+        each for each in objects(values) if each["kind"] == "Service" and wanted <= each["metadata"]["labels"].items()
+    )
+    assert [endpoint["port"] for endpoint in monitor["endpoints"]] == [
+        port["name"] for port in service["spec"]["ports"]
+    ]
+    assert monitor["namespaceSelector"] == {"matchNames": [NAMESPACE]}
+    ports = {port["name"] for port in container(values, "Deployment" if shards == 1 else "StatefulSet")["ports"]}
+    assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
+
+
+def test_the_network_policy_lets_helm_test_in() -> None:
+    """Whoever else may not scrape, the pod of `helm test` may."""
+    values = {
+        "networkPolicy": {"enabled": True, "ingressFrom": [{"podSelector": {"matchLabels": {"app": "prometheus"}}}]}
+    }
+    (rule,) = one("NetworkPolicy", values)["spec"]["ingress"]
+    (pod,) = (each for each in objects(values) if each["kind"] == "Pod")
+    selectors_ = [peer["podSelector"]["matchLabels"].items() for peer in rule["from"]]
+    assert [selector <= pod["metadata"]["labels"].items() for selector in selectors_] == [False, True]
+
+
 # Features
-
-
-def container_of(values: dict[str, Any], kind: str = "Deployment") -> dict[str, Any]:
-    found: dict[str, Any] = one(kind, values)["spec"]["template"]["spec"]["containers"][0]
-    return found
 
 
 def checksum(values: dict[str, Any]) -> str | None:
@@ -238,13 +373,13 @@ def test_a_change_of_config_rolls() -> None:
     assert checksum({}) == checksum({"podLabels": {"a": "b"}}) != checksum(other)
     live = {"reload": {"mode": "live"}}
     assert checksum(live) is None
-    assert container_of(live)["args"][-2:] == ["--web.enable-lifecycle", "--config.auto-reload-interval=30s"]
-    assert not any("lifecycle" in flag for flag in container_of({})["args"])
+    assert container(live)["args"][-2:] == ["--web.enable-lifecycle", "--config.auto-reload-interval=30s"]
+    assert not any("lifecycle" in flag for flag in container({})["args"])
 
 
 def test_config_is_mounted_as_a_directory() -> None:
     """A file mounted by itself would never show a change."""
-    (mount,) = container_of({})["volumeMounts"]
+    (mount,) = container({})["volumeMounts"]
     assert mount == {"name": "config", "mountPath": f"/etc/{NAME}", "readOnly": True}
 
 
@@ -253,7 +388,7 @@ def test_shards_are_a_stateful_set() -> None:
     stateful = one("StatefulSet", {"shards": 4})
     assert stateful["spec"]["replicas"] == 4
     assert stateful["spec"]["podManagementPolicy"] == "Parallel"
-    assert "--shard.total=4" in container_of({"shards": 4}, "StatefulSet")["args"]
+    assert "--shard.total=4" in container({"shards": 4}, "StatefulSet")["args"]
     kinds = [each["kind"] for each in objects({"shards": 4})]
     assert "Deployment" not in kinds
     (headless,) = (
@@ -265,7 +400,7 @@ def test_shards_are_a_stateful_set() -> None:
 def test_image_by_digest() -> None:
     """A digest wins over a tag."""
     digest = "sha256:" + "0" * 64
-    assert container_of({"image": {"digest": digest, "tag": "1"}})["image"].endswith(f"exporter@{digest}")
+    assert container({"image": {"digest": digest, "tag": "1"}})["image"].endswith(f"exporter@{digest}")
 
 
 def test_dashboards() -> None:
@@ -351,6 +486,45 @@ def test_thresholds_by_customization_type() -> None:
     assert "> 86400" in text
     assert "> 43200" in text
     assert 'customization_type="DISTILLATION"' in text
+
+
+# What the documents say
+
+
+PAGES = [CHART / "README.md", ROOT / "docs" / "kubernetes.md", ROOT / "docs" / "eks.md"]
+
+
+def blocks(page: Path, language: str) -> list[str]:
+    """The examples of a page."""
+    return re.findall(rf"(?ms)^```{language}\n(.+?)^```$", page.read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_examples_of_values_are_good(page: Path) -> None:
+    """Helm takes every values file of the documents, and the exporter the configuration in it."""
+    examples = [text for text in blocks(page, "yaml") if "scrape_configs:" not in text]
+    assert examples
+    for text in examples:
+        assert len(list(loaded(objects(helm.values_from_yaml(text))))) == 1
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.stem)
+def test_commands_name_what_the_chart_installs(page: Path) -> None:
+    """Objects that kubectl is pointed at are there when the release is called as in the documents."""
+    installed = {f"{each['kind'].lower()}/{each['metadata']['name']}" for each in objects({}, name=NAME)}
+    named = set(re.findall(r"(?:deployment|statefulset|service)/bedrock[\w-]*", "".join(blocks(page, "sh"))))
+    assert named
+    assert named <= installed
+
+
+def test_manifests_are_without_helm() -> None:
+    """What is applied by kubectl says nothing of Helm, and reloads by itself."""
+    for name in ("exporter.yaml", "prometheus-operator.yaml"):
+        text = (ROOT / "docs" / "examples" / "kubernetes" / name).read_text(encoding="utf-8")
+        assert "helm.sh" not in text
+        assert "app.kubernetes.io/managed-by" not in text
+        for each in yaml.safe_load_all(text):
+            check_shape(each, MINORS[-1])
 
 
 # Bad values

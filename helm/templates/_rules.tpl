@@ -60,10 +60,11 @@ groups:
         expr: |-
           max without ({{ $replica }}) (
             {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobNotProgressing" "bedrock_model_customization_job_time_since_last_modified_seconds$types > $threshold") | nindent 12 }}
+            unless bedrock_model_customization_job_time_since_last_modified_seconds <= bedrock_model_customization_job_expected_duration_seconds
+            unless bedrock_model_customization_job_waiting_seconds
             and ignoring (status) bedrock_model_customization_job_status{status="InProgress"} == 1
             and ignoring (job_id, job_name, customization_type) bedrock_exporter_target_up == 1
           )
-          unless max without ({{ $replica }}) (bedrock_model_customization_job_waiting_seconds)
           unless customization_job:bedrock_model_customization_job_duration_seconds:slow
           or
           (customization_job:bedrock_model_customization_job_time_since_last_modified_seconds:stuck and ignoring (job_id, job_name, customization_type) target:bedrock_exporter_target_up:recent == 0)
@@ -81,7 +82,8 @@ groups:
       - record: customization_job:bedrock_model_customization_job_duration_seconds:slow
         expr: |-
           max without ({{ $replica }}) (
-            {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobSlow" "(bedrock_model_customization_job_duration_seconds$types unless bedrock_model_customization_job_waiting_seconds or bedrock_model_customization_job_duration_seconds$types - bedrock_model_customization_job_waiting_seconds)\n  > $threshold * bedrock_model_customization_job_expected_duration_seconds") | nindent 12 }}
+            {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobSlow" "bedrock_model_customization_job_duration_seconds$types > $threshold * bedrock_model_customization_job_expected_duration_seconds") | nindent 12 }}
+            unless bedrock_model_customization_job_waiting_seconds
             and ignoring (status) bedrock_model_customization_job_status{status="InProgress"} == 1
             and ignoring (job_id, job_name, customization_type) bedrock_exporter_target_up == 1
           )
@@ -138,22 +140,22 @@ groups:
           {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockExporterTargetDown" "warning") | nindent 10 }}
         annotations:
           summary: "{{`Can't list the jobs of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }}`}}"
-          description: "{{`Every walk of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }} fails.{{ with printf \"max by (reason) (bedrock_exporter_target_failure_info{aws_account_id=%q,aws_region=%q})\" $labels.aws_account_id $labels.aws_region | query }} Reason: {{ . | first | label \"reason\" }}.{{ end }} No alert on its jobs starts or ends meanwhile.`}}"
+          description: "{{`Every walk of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }} fails.{{ with printf \"max by (reason) (bedrock_exporter_target_failure_info{aws_account_id=%q,aws_region=%q})\" $labels.aws_account_id $labels.aws_region | query }} Reason: {{ . | first | label \"reason\" }}.{{ end }}{{ with printf \"time() - max (bedrock_exporter_target_last_success_timestamp_seconds{aws_account_id=%q,aws_region=%q})\" $labels.aws_account_id $labels.aws_region | query }} The last good one ended {{ . | first | value | humanizeDuration }} ago.{{ end }} No alert on its jobs starts or ends meanwhile.`}}"
           runbook_url: "{{ $values.runbookUrl }}{{`/BedrockExporterTargetDown.md`}}"
           dashboard_url: "{{ $values.dashboardUrl }}{{`/d/bedrock-customization-exporter`}}"
       {{- end }}
       {{- if not (has "BedrockExporterTargetStale" $values.disabled) }}
       - alert: BedrockExporterTargetStale
         expr: |-
-          time() - max without ({{ $replica }}) (last_over_time(bedrock_exporter_target_last_success_timestamp_seconds[3d])) > {{ include "bedrock-customization-exporter.rules.seconds" $thresholds.targetStale }}
-          and max without ({{ $replica }}) (last_over_time(bedrock_exporter_target_up[5m])) == 0
+          max without ({{ $replica }}) (last_over_time(bedrock_exporter_target_up[5m])) == 0
           unless ignoring (reason)
             max without ({{ $replica }}) (bedrock_exporter_target_failure_info{reason="unsupported_region"})
+        for: {{ $thresholds.targetStale }}
         labels:
           {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockExporterTargetStale" "critical") | nindent 10 }}
         annotations:
           summary: "{{`Nobody watches the jobs of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }}`}}"
-          description: "{{`The last good walk of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }} ended {{ $value | humanizeDuration }} ago, so the series of its jobs have ended.{{ with printf \"max by (reason) (bedrock_exporter_target_failure_info{aws_account_id=%q,aws_region=%q})\" $labels.aws_account_id $labels.aws_region | query }} Reason: {{ . | first | label \"reason\" }}.{{ end }} A job that fails or gets stuck now is alerted on when walks are good again.`}}"
+          description: "{{`Every walk of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }} has failed for so long that the series of its jobs have ended.{{ with printf \"max by (reason) (bedrock_exporter_target_failure_info{aws_account_id=%q,aws_region=%q})\" $labels.aws_account_id $labels.aws_region | query }} Reason: {{ . | first | label \"reason\" }}.{{ end }}{{ with printf \"time() - max (bedrock_exporter_target_last_success_timestamp_seconds{aws_account_id=%q,aws_region=%q})\" $labels.aws_account_id $labels.aws_region | query }} The last good one ended {{ . | first | value | humanizeDuration }} ago.{{ end }} A job that fails or gets stuck now is alerted on when walks are good again.`}}"
           runbook_url: "{{ $values.runbookUrl }}{{`/BedrockExporterTargetStale.md`}}"
           dashboard_url: "{{ $values.dashboardUrl }}{{`/d/bedrock-customization-exporter`}}"
       {{- end }}
@@ -220,7 +222,7 @@ groups:
           {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockExporterDown" "critical") | nindent 10 }}
         annotations:
           summary: "{{`The exporter for Bedrock customization jobs is down`}}"
-          description: "{{`Prometheus can't scrape {{ with $labels.instance }}the exporter {{ . }}{{ else }}any exporter for Bedrock customization jobs{{ end }}. Nobody watches its jobs.`}}"
+          description: "{{`Prometheus can't scrape {{ with $labels.instance }}the exporter {{ . }}{{ else }}any exporter for Bedrock customization jobs{{ end }}. Unless a replica of it runs, nobody watches its jobs.`}}"
           runbook_url: "{{ $values.runbookUrl }}{{`/BedrockExporterDown.md`}}"
           dashboard_url: "{{ $values.dashboardUrl }}{{`/d/bedrock-customization-exporter`}}"
       {{- end }}
