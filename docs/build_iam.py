@@ -8,9 +8,10 @@ from pathlib import Path
 import yaml
 
 from exporter import NAME, permissions
+from exporter.bedrock.errors import WISHES
 from exporter.bedrock.organizations import operations
-from exporter.doctor import Seen, as_text, reports
-from exporter.model import AccountChoice, AssumeRole, Discovery, Failed, FailureReason, Target
+from exporter.doctor import as_text, reports
+from exporter.model import AccountChoice, AssumeRole, Discovery, Failed, FailureReason, Seen, Target
 from exporter.permissions import Statement
 
 DOCS = Path(__file__).parent
@@ -232,8 +233,7 @@ def _doctor() -> str:
         FailureReason.ACCESS_DENIED,
         "AccessDeniedException: An error occurred (AccessDeniedException) when calling the ListModelCustomizationJobs "
         f"operation: User: {session} is not authorized to perform: {permissions.LIST_JOBS} because no identity-based "
-        f"policy allows the {permissions.LIST_JOBS} action; allow {permissions.LIST_JOBS} on Resource '*' for this "
-        "identity",
+        f"policy allows the {permissions.LIST_JOBS} action; {WISHES[FailureReason.ACCESS_DENIED]}",
     )
     bad = Seen(
         Target("targets[1]", "us-west-2", WATCHED, AssumeRole(ROLE)),
@@ -376,14 +376,17 @@ The provider is the cluster's own, and the service account is annotated with `ek
 | page | its first page is good |
 
 ✘ is a check that failed, and below the table stands what to do, once for all targets that lack the same. A dash
-marks one that could not be made, as an earlier one failed, or that does not apply. A region without model customization is ✘, although
+marks one that could not be made, as an earlier one failed, or that does not apply: STS knows no identity of an API key
+for Amazon Bedrock, and need not tell it where all that is wanted of STS is a role. A region without model customization is ✘, although
 the exporter gets along with it: it asks there once an hour, `bedrock_exporter_target_up` is 0 with the reason
 `unsupported_region`, and the alerts pass over it.
 
-With `discovery.organizations` the accounts are listed first, and then each is checked. `--log.format=json` prints the
-same as one JSON document. The exit code is 1 if any check failed, and 0 if none did. It runs where the exporter runs,
-with the same identity: `kubectl exec` into its pod, for instance. Each target has `poll.timeout` to answer, and
-`poll.concurrency` of them are asked at a time; a request is tried twice at most.
+With `discovery.organizations` the accounts are listed first, and then each is checked. Each target has `poll.timeout`
+to answer, and `poll.concurrency` of them are asked at a time; a request is tried twice at most. Until all is known, a
+terminal shows how far it is, and then the table. `--log.format=json` prints the same as one JSON document, and nothing
+before it. The exit code is 1 if any check failed, and 0 if none did.
+
+It runs where the exporter runs, with the same identity: `kubectl exec` into its pod, for instance.
 """  # noqa: E501 - a table
 
 

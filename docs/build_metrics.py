@@ -48,7 +48,11 @@ A family without samples is left out of the page. The examples show one account 
 """
 
 SECTIONS = (
-    ("All jobs", "Exact, over every job in the list.", SNAPSHOT_FAMILIES),
+    (
+        "All jobs",
+        "Exact, over every job in the list; for a target with a `filter`, over the jobs that match it.",
+        SNAPSHOT_FAMILIES,
+    ),
     (
         "One job",
         "For each job that runs, then for ended ones, newest first, within `job_series.retain` and `max_jobs`.",

@@ -13,13 +13,14 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from pathlib import Path
 
 from exporter import NAME, __version__, config, demo, doctor, listing, log
 from exporter.app import App
 from exporter.bedrock import default_region, examine, known_regions
 from exporter.config import Config, ConfigError
+from exporter.model import Seen
 from exporter.shard import Shard
 from exporter.simulator import Simulator
 from exporter.web import Address, ListenError, Server
@@ -198,12 +199,22 @@ async def _once(loaded: Config, shard: Shard) -> int:
 
 async def _doctor(loaded: Config, *, as_json: bool) -> int:
     """Check what every target needs, and print what was found and what to do."""
-    seen: list[doctor.Seen] = []
+    seen: list[Seen] = []
+    terminal = None if as_json or sys.stderr is None or not sys.stderr.isatty() else sys.stderr
+
+    def show(progress: str) -> None:
+        """Rewrite one line, and stay at its start, where a line of the log may follow."""
+        if terminal is not None:
+            with contextlib.suppress(OSError):  # it has been closed
+                print(f"{progress:<50}", end="\r", file=terminal, flush=True)
 
     async def work() -> None:
-        seen.extend(await examine(loaded.targets, loaded.discovery, loaded.aws, loaded.schedule, listing.TIMEOUT))
+        settings = (loaded.aws, loaded.schedule, listing.TIMEOUT)
+        seen.extend(await examine(loaded.targets, loaded.discovery, *settings, progress=show))
 
-    if not await _until_stopped(work()):
+    ended = await _until_stopped(work())
+    show("")
+    if not ended:
         return 1
     found = doctor.reports(seen)
     encoding = sys.stdout.encoding if sys.stdout is not None else "utf-8"
@@ -218,7 +229,15 @@ async def _serve(loaded: Config, flags: argparse.Namespace, shard: Shard, simula
     """Poll and serve until SIGTERM or SIGINT; reload at SIGHUP."""
     app = App(loaded, flags.telemetry_path, load=lambda: _load(flags), shard=shard, lifecycle=flags.lifecycle)
     server = Server(app.site)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, app.reload)
+    loop = asyncio.get_running_loop()
+    reloads: set[asyncio.Task[list[str]]] = set()  # the loop itself holds its tasks only weakly
+
+    def reload() -> None:
+        task = loop.create_task(app.reload())
+        reloads.add(task)
+        task.add_done_callback(reloads.discard)
+
+    loop.add_signal_handler(signal.SIGHUP, reload)
 
     async def work() -> None:
         places = await server.start(flags.addresses or [Address("127.0.0.1" if simulator else None, 9848)])
@@ -237,12 +256,13 @@ async def _serve(loaded: Config, flags: argparse.Namespace, shard: Shard, simula
         _log.error("can't start", extra={"detail": str(error)})
         return 1
     finally:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         await server.stop()
     _log.info("ended")
     return 0
 
 
-async def _follow(file: Path, seen: str, interval: float, changed: Callable[[], object]) -> None:
+async def _follow(file: Path, seen: str, interval: float, changed: Callable[[], Awaitable[object]]) -> None:
     """Tell when the file's content has another hash than the last time, good or bad; looks every `interval` seconds."""
     while True:
         await asyncio.sleep(interval)
@@ -250,7 +270,7 @@ async def _follow(file: Path, seen: str, interval: float, changed: Callable[[], 
             digest = config.digest(file.read_bytes())
             if digest != seen:
                 seen = digest
-                changed()
+                await changed()
 
 
 async def _until_stopped(work: Coroutine[None, None, None]) -> bool:

@@ -153,7 +153,8 @@ _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 6048
 _DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ms|[smhdw]))+", re.ASCII)
 _DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdw])")
 _LONGEST = 36500 * 86400.0  # a century; what reaches back further than the calendar would only fail at the walk
-_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+", re.ASCII)
+_ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/([\w+=,.@-]+/)*[\w+=,.@-]{1,64}", re.ASCII)
+_EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]*", re.ASCII)  # AssumeRole in botocore's service model
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d{1,2}", re.ASCII)
 _ROLE_NAME = re.compile(r"([\w+=,.@-]+/)*[\w+=,.@-]{1,64}", re.ASCII)
 _UNIT = re.compile(r"ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|r-[0-9a-z]{4,32}")  # ids in botocore's service model
@@ -194,15 +195,17 @@ _is_region = _matching(_REGION, "an AWS region name such as us-east-1")
 
 
 def _check_region(name: str, info: ValidationInfo) -> str:
-    """Refuse what looks like a region and is none; the validation's context is those that there are."""
-    if _is_region(name) and info.context and name not in info.context:
-        near = difflib.get_close_matches(name, info.context)
-        nearest = max(near, key=lambda other: sorted(other) == sorted(name), default=None)  # letters swapped at best
-        one = f"did you mean {nearest!r}? One" if nearest else "one"
-        raise ValueError(
-            f"{name!r} is not an AWS region; {one} newer than this exporter goes into aws.extra_regions, too"
-        )
-    return name
+    """Refuse what is no region; the validation's context is those that there are, if anybody knows."""
+    if not info.context:
+        return _is_region(name)
+    if name in info.context:
+        return name
+    near = difflib.get_close_matches(name.lower().replace("_", "-"), info.context)
+    nearest = max(near, key=lambda other: sorted(other) == sorted(name), default=None)  # letters swapped at best
+    if nearest is None:
+        _is_region(name)
+    one = f"did you mean {nearest!r}? One" if nearest else "one"
+    raise ValueError(f"{name!r} is not an AWS region; {one} newer than this exporter goes into aws.extra_regions, too")
 
 
 def _parse_moment(value: object) -> float:
@@ -266,7 +269,11 @@ RoleName = Annotated[str, AfterValidator(_matching(_ROLE_NAME, "the name of an I
 UnitId = Annotated[
     str, AfterValidator(_matching(_UNIT, "the id of an organizational unit (ou-…) or of an organization's root (r-…)"))
 ]
-ExternalId = Annotated[str, Field(min_length=2, max_length=1224)]
+ExternalId = Annotated[
+    str,
+    Field(min_length=2, max_length=1224),
+    AfterValidator(_matching(_EXTERNAL_ID, "an external id (letters, digits and any of _+=,.@:/-)")),
+]
 AccountId = Annotated[str, AfterValidator(_matching(re.compile(r"\d{12}", re.ASCII), "an account id of 12 digits"))]
 LabelName = Annotated[str, AfterValidator(_check_label)]
 Url = Annotated[str, AfterValidator(_check_url)]
@@ -446,6 +453,8 @@ def _targets(
         if role and entry.account_id not in {None, role.account_id}:
             faults[*path, "account_id"] = f"{entry.account_id!r} is not the account of the role {role.role_arn!r}"
         for number, region in enumerate(_regions(path, entry, default_region, faults)):
+            if role and _partition(region) not in {None, role.role_arn.split(":")[1]}:
+                faults[*path, "regions", number] = f"{region!r} is not in the partition of the role {role.role_arn!r}"
             target = Target(
                 name=_spell(path),
                 region=region,
@@ -483,6 +492,16 @@ def _discovery(
         exclude=_choice(entry.exclude),
         refresh=entry.refresh,
     )
+
+
+def _partition(region: str) -> str | None:
+    """The partition of a region; None where its name does not tell."""
+    if "-iso" in region or region.startswith("eusc-"):
+        return None
+    return next((partition for start, partition in _PARTITIONS.items() if region.startswith(start)), "aws")
+
+
+_PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 
 
 def _regions(path: _Path, entry: _Watched, default_region: DefaultRegion, faults: dict[_Path, str]) -> tuple[str, ...]:

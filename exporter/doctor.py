@@ -7,45 +7,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from exporter import permissions
-from exporter.model import Discovery, Failed, FailureReason, Target
-from exporter.permissions import Statement
+from exporter.model import Discovery, Failed, FailureReason, Seen, account_of
 
 CLOCK_TOLERANCE = 120.0
 """Seconds that the clock may be off. AWS refuses what is signed more than 5 minutes off, and a wrong clock drifts."""
-
-
-# What was seen --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """What AWS answered for one target. None is for what was not asked, or not answered before the deadline.
-
-    Attributes:
-        target: whom it is about.
-        permission: what its list needs.
-        ahead: seconds by which the local clock is ahead of AWS's.
-        identity: ARN of the credentials that the target starts from.
-        role: ARN of the session in its role.
-        listed: what the list brought, in words.
-        needs_identity: whether nothing else tells the target's account.
-        web_identity: the role that the credentials come from by web identity (IRSA), and what its trust policy needs.
-    """
-
-    target: Target
-    permission: Statement
-    ahead: float | None = None
-    identity: str | Failed | None = None
-    role: str | Failed | None = None
-    listed: str | Failed | None = None
-    needs_identity: bool = True
-    web_identity: tuple[str, Statement] | None = None
 
 
 # Findings -------------------------------------------------------------------------------------------------------------
@@ -74,7 +44,7 @@ class Step(NamedTuple):
     """Something to do, with the statement to do it with if it is about a policy."""
 
     text: str
-    statement: Statement | None = None
+    statement: Mapping[str, Any] | None = None
 
 
 class Finding(NamedTuple):
@@ -105,11 +75,6 @@ class Report(NamedTuple):
         return f"{self.seen.target.name} {self.seen.target.region}"
 
     @property
-    def who(self) -> str:
-        """ARN of the identity that lists, or of the one that could not get its role; empty if it is not known."""
-        return next((arn for arn in (self.seen.role, self.seen.identity) if isinstance(arn, str)), "")
-
-    @property
     def good(self) -> bool:
         """Whether no check failed."""
         return all(finding.outcome is not Outcome.FAILED for finding in self.findings)
@@ -121,18 +86,13 @@ def reports(seen: Iterable[Seen]) -> list[Report]:
     judged = []
     for each in seen:
         told = _report(each)
-        account = each.target.account_id or (account_of(told.who) if told.who else None)
+        account = each.target.account_id or account_of(each.who)
         if isinstance(each.listed, str) and account and each.target.name != Discovery.name:
             first = places.setdefault((account, each.target.region), each.target.name)
             if first != each.target.name:
                 told = _report(each, duplicate_of=first)
         judged.append(told)
     return judged
-
-
-def account_of(arn: str) -> str:
-    """The account in an ARN that STS gave."""
-    return arn.split(":")[4]
 
 
 def _report(seen: Seen, duplicate_of: str | None = None) -> Report:
@@ -172,15 +132,31 @@ def _identity(seen: Seen) -> Finding:
 
 
 def _unknown_identity(seen: Seen, failed: Failed) -> Finding:
-    if isinstance(seen.listed, str):
-        if not seen.needs_identity:
-            return Finding(Check.IDENTITY, Outcome.SKIPPED, f"not known, and not needed: {failed.message}")
+    listed = isinstance(seen.listed, str)
+    if not seen.has_credentials and seen.listed not in {None, failed}:
+        told = "an API key has none that STS tells"
+        if not listed or not seen.needs_identity:
+            return Finding(Check.IDENTITY, Outcome.SKIPPED, told)
+        step = Step(f"Give {seen.target.name} its account_id.")
+        return Finding(Check.IDENTITY, Outcome.FAILED, f"{told}, and no job tells the account", (step,))
+    if listed and seen.needs_identity:
         step = Step(f"Let AWS STS tell the account, or give {seen.target.name} its account_id.")
         return Finding(Check.IDENTITY, Outcome.FAILED, failed.message, (step,))
+    if listed or (seen.role is not None and not _fails_like_identity(seen)):
+        return Finding(Check.IDENTITY, Outcome.SKIPPED, f"not known, and not needed: {failed.message}")
     return _failed(Check.IDENTITY, seen, failed)
 
 
+def _fails_like_identity(seen: Seen) -> bool:
+    """Whether the role can't be assumed for the reason that hides the identity: both come from STS."""
+    return (
+        isinstance(seen.identity, Failed) and isinstance(seen.role, Failed) and seen.role.reason is seen.identity.reason
+    )
+
+
 def _role(seen: Seen) -> Finding:
+    if _fails_like_identity(seen):
+        return Finding(Check.ROLE, Outcome.SKIPPED)
     if isinstance(seen.role, Failed):
         return _failed(Check.ROLE, seen, seen.role)
     if seen.role is None:
@@ -205,7 +181,7 @@ def _list(seen: Seen) -> list[Finding]:
     if isinstance(listed, str):
         passed = [Finding(check, Outcome.PASSED) for check in (Check.REGION, Check.PERMISSION)]
         return [*passed, Finding(Check.PAGE, Outcome.PASSED, listed)]
-    if listed is None or (isinstance(seen.identity, Failed) and seen.identity.reason is listed.reason):
+    if listed is None or listed == seen.identity:  # which is told once
         return []
     finding = _failed(_CHECK_OF.get(listed.reason, Check.PAGE), seen, listed)
     if listed.reason is FailureReason.ACCESS_DENIED:  # by a service that is there
@@ -223,11 +199,13 @@ def _failed(check: Check, seen: Seen, failed: Failed) -> Finding:
 
 
 def _steps(seen: Seen, failed: Failed) -> tuple[Step, ...]:
+    if text := _beyond_policies(seen, failed.message):
+        return (Step(text),)
     match failed.reason:
-        case FailureReason.ACCESS_DENIED if seen.listed is failed:
+        case FailureReason.ACCESS_DENIED if seen.listed is failed and _IS_AWS.search(failed.message):
             return _allow_list(seen, failed.message)
-        case FailureReason.ASSUME_ROLE_DENIED:
-            return _allow_role(seen, failed.message)
+        case FailureReason.ASSUME_ROLE_DENIED if _IS_AWS.search(failed.message):
+            return _allow_role(seen, failed)
         case FailureReason.UNSUPPORTED_REGION:
             where = f"{seen.target.region} out of the regions of {seen.target.name}"
             return (Step(f"Take {where}, or leave it: it is walked once an hour then, and no alert looks at it."),)
@@ -241,6 +219,9 @@ def _steps(seen: Seen, failed: Failed) -> tuple[Step, ...]:
 _UNKNOWN_KEY = re.compile(r"InvalidClientTokenId|UnrecognizedClientException")
 """The codes for keys that are not known: made up, deleted, or those of an account that has not opted in to a region."""
 
+_IS_AWS = re.compile(r"AccessDenied|NotAuthorized|UnauthorizedOperation|not authorized")
+"""How AWS says that it is a matter of policies. Others who answer 403, such as a proxy, say something else."""
+
 _EXPLICIT = re.compile(r"with an explicit deny in an? ([A-Za-z -]+?(?:policy|boundary))(?:: (arn:[^\s;]+[^\s;.]))?")
 _IMPLICIT = re.compile(r"because no ([A-Za-z -]+?) allows the \S+ action")
 """How AWS names the kind of policy that is at fault, where it does: IAM User Guide, "Troubleshoot access denied"."""
@@ -248,25 +229,52 @@ _IMPLICIT = re.compile(r"because no ([A-Za-z -]+?) allows the \S+ action")
 _USUAL = {"identity-based policy", "resource-based policy"}
 
 
+def _beyond_policies(seen: Seen, message: str) -> str:
+    """What to do where AWS refuses what no policy can allow; nothing where it is not that."""
+    name, region = seen.target.name, seen.target.region
+    if "RegionDisabledException" in message:
+        account = f"account {found[1]}" if (found := _DISABLED_FOR.search(message)) else "the account"
+        return (
+            f"Switch {region} on for {account}, and AWS STS there in its IAM account settings; or take {region} out of "
+            f"the regions of {name}."
+        )
+    if "Roles may not be assumed by root accounts" in message:
+        return f"Let {name} start from credentials of a role or a user: the root user of an account can't assume roles."
+    if "AWSOrganizationsNotInUseException" in message:
+        account = f" ({account_of(seen.who)})" if seen.who else ""
+        return (
+            f"The account of these credentials{account} is in no organization: give {name} a profile, or a role to "
+            "assume, of the organization's management account or of a delegated administrator."
+        )
+    if "ParentNotFoundException" in message:
+        return f"Correct organizational_units of {name}: the organization does not have all of them."
+    return ""
+
+
+_DISABLED_FOR = re.compile(r"for account: ?(\d{12})", re.ASCII)
+
+
 def _allow_list(seen: Seen, message: str) -> tuple[Step, ...]:
     return _elsewhere(message, seen.permission) or (Step(f"Add to a policy of {_principal(seen)}:", seen.permission),)
 
 
-def _allow_role(seen: Seen, message: str) -> tuple[Step, ...]:
+def _allow_role(seen: Seen, failed: Failed) -> tuple[Step, ...]:
     """What to do about a role that can't be assumed.
 
     Within an account, a trust policy that names who asks is enough; between accounts both sides have to allow it, and
     AWS seldom says which side it is that does not.
     """
-    if isinstance(seen.identity, Failed) and seen.web_identity is not None:
+    if failed is seen.identity and seen.web_identity is not None:
         role_arn, statement = seen.web_identity
         return (Step(f"Add to the trust policy of {role_arn}:", statement),)
+    message = failed.message
     role = seen.target.assume_role
-    if role is None or not isinstance(seen.identity, str):
+    identity = seen.identity if isinstance(seen.identity, str) else _caller(message)
+    if role is None or identity is None:
         return ()
-    caller = permissions.principal(seen.identity)
+    caller = permissions.principal(identity)
     in_trust = f"Add to the trust policy of {role.role_arn}"
-    if caller != seen.identity:
+    if caller != identity:
         in_trust += f" (where role/{caller.rpartition('/')[2]} needs its path, if it has one)"
     trust = Step(f"{in_trust}:", permissions.trust(caller, role.external_id))
     allow = Step(f"Add to a policy of {caller}:", permissions.assume([role.role_arn]))
@@ -275,10 +283,16 @@ def _allow_role(seen: Seen, message: str) -> tuple[Step, ...]:
     kind = _IMPLICIT.search(message)
     if kind is not None:
         return (trust,) if kind[1] == "resource-based policy" else (allow,)
-    return (trust,) if account_of(seen.identity) == role.account_id else (trust, allow)
+    return (trust,) if account_of(identity) == role.account_id else (trust, allow)
 
 
-def _elsewhere(message: str, statement: Statement) -> tuple[Step, ...]:
+def _caller(message: str) -> str | None:
+    """Who AWS says it was that may not."""
+    found = re.search(r"User: (arn:\S+) is not authorized", message)
+    return found[1] if found else None
+
+
+def _elsewhere(message: str, statement: Mapping[str, Any]) -> tuple[Step, ...]:
     """What to do where neither a policy of who asks nor a trust policy is at fault, as far as AWS says."""
     if denied := _EXPLICIT.search(message):
         arn = f" {denied[2]}" if denied[2] else ""
@@ -311,7 +325,7 @@ def as_text(reports: Sequence[Report], *, plain: bool = False) -> str:
     marks = _PLAIN_MARKS if plain else _MARKS
     rows = [("target", *Check, "who")]
     rows += [
-        (each.place, *(marks[finding.outcome] for finding in each.findings), each.who or marks[Outcome.SKIPPED])
+        (each.place, *(marks[finding.outcome] for finding in each.findings), each.seen.who or marks[Outcome.SKIPPED])
         for each in reports
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -350,7 +364,7 @@ def as_json(reports: Sequence[Report]) -> str:
             {
                 "target": each.seen.target.name,
                 "region": each.seen.target.region,
-                "who": each.who or None,
+                "who": each.seen.who or None,
                 "good": each.good,
                 "checks": [
                     {

@@ -200,7 +200,8 @@ SNAPSHOT_FAMILIES: tuple[Family[Snapshot], ...] = (
     Family(
         JOBS_PREFIX + "jobs",
         "gauge",
-        f"Number of jobs in the list, zero for a known status and type that no job has. {_LIST}",
+        "Number of jobs in the list, of those that match the filter if the target has one, zero for a known status and "
+        f"type that no job has. {_LIST}",
         _jobs,
         ("status", "customization_type"),
     ),

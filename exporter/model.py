@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from exporter import NAME
 
@@ -181,6 +181,12 @@ class FailureReason(StrEnum):
     INTERNAL = "internal"
 
 
+def account_of(arn: str) -> str | None:
+    """The account in an ARN, or None if it has none."""
+    parts = arn.split(":", 5)
+    return parts[4] if len(parts) == 6 and len(parts[4]) == 12 and parts[4].isdecimal() else None
+
+
 DEFAULT_SESSION_NAME = NAME
 """How the exporter shows in CloudTrail where it has assumed a role."""
 
@@ -200,9 +206,9 @@ class AssumeRole:
     session_name: str = DEFAULT_SESSION_NAME
 
     @property
-    def account_id(self) -> str:
+    def account_id(self) -> str | None:
         """The account that the role belongs to."""
-        return self.role_arn.split(":")[4]
+        return account_of(self.role_arn)
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,8 +250,8 @@ class Target:
 
     @property
     def key(self) -> Target:
-        """The target without its name: what makes two of two configurations the same."""
-        return replace(self, name="")
+        """The target without its name and labels: where it leads to, which makes two of two configurations the same."""
+        return replace(self, name="", labels=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +278,7 @@ class Account:
     @property
     def is_management(self) -> bool:
         """Whether it is the management account of its organization."""
-        return self.arn.split(":")[4] == self.id
+        return account_of(self.arn) == self.id
 
 
 @dataclass(frozen=True, slots=True)
@@ -336,6 +342,11 @@ class Discovery:
 
     name: ClassVar[str] = "discovery.organizations"
     """Its place in the configuration; for people."""
+
+    @property
+    def identity(self) -> Target:
+        """Who lists the accounts, and the region in whose partition: in the form in which clients are made."""
+        return Target(self.name, self.regions[0], assume_role=self.assume_role, profile=self.profile)
 
     @property
     def asks_for_tags(self) -> bool:
@@ -448,6 +459,38 @@ class Failed:
     reason: FailureReason
     message: str
     cause: BaseException | None = field(default=None, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What AWS answered `--doctor` for one target. None is for what was not asked, or not answered before the deadline.
+
+    Attributes:
+        target: whom it is about.
+        permission: what its list needs, as a statement of an IAM policy.
+        ahead: seconds by which the local clock is ahead of AWS's.
+        identity: ARN of the credentials that the target starts from.
+        role: ARN of the session in its role; of the role itself where STS let it be assumed and no more.
+        listed: what the list brought, in words.
+        needs_identity: whether nothing else tells the target's account.
+        web_identity: the role that the credentials come from by web identity (IRSA), and what its trust policy needs.
+        has_credentials: whether there are any to ask STS with; without them the list may still go by an API key.
+    """
+
+    target: Target
+    permission: Mapping[str, Any]
+    ahead: float | None = None
+    identity: str | Failed | None = None
+    role: str | Failed | None = None
+    listed: str | Failed | None = None
+    needs_identity: bool = True
+    web_identity: tuple[str, Mapping[str, Any]] | None = None
+    has_credentials: bool = True
+
+    @property
+    def who(self) -> str:
+        """ARN of the identity that lists, or of the one that could not get its role; empty if it is not known."""
+        return next((arn for arn in (self.role, self.identity) if isinstance(arn, str)), "")
 
 
 class WalkError(Exception):

@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections import defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
-from exporter.model import UNKNOWN, Failed, FailureReason, Schedule, Target, TargetState, Walked
+from exporter.model import (
+    UNKNOWN,
+    Failed,
+    FailureReason,
+    Rendered,
+    Schedule,
+    Snapshot,
+    Target,
+    TargetState,
+    Walked,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -47,20 +59,24 @@ class Poller:
         self._schedule = schedule
         self._now = now
         self._observe_duration = observe_duration
-        self._free = asyncio.Semaphore(schedule.concurrency)
-        self._watched = [_Watched(target) for target in targets]
-        self._states = tuple(watched.state for watched in self._watched)
+        self._free = _Places(schedule.concurrency)
+        self._watched: list[_Watched] = []
+        self._states: tuple[TargetState, ...] | None = None
+        self._at: defaultdict[tuple[str, str], set[_Watched]] = defaultdict(set)
         self._loops: asyncio.TaskGroup | None = None
+        self.watch(targets, schedule)
 
     @property
     def states(self) -> tuple[TargetState, ...]:
         """The state of every target, in their order. A new tuple whenever anything has changed, the same one if not."""
+        if self._states is None:
+            self._states = tuple([watched.state for watched in self._watched])
         return self._states
 
     @property
     def ready(self) -> bool:
         """Whether every target has finished its first walk, well or badly."""
-        return all(state.last_walk is not None for state in self._states)
+        return all(state.last_walk is not None for state in self.states)
 
     async def run(self) -> None:
         """Poll until cancelled."""
@@ -77,38 +93,62 @@ class Poller:
             for watched in self._watched:
                 walks.create_task(self._visit(watched))
 
-    def watch(self, targets: tuple[Target, ...], schedule: Schedule) -> None:
+    def watch(
+        self,
+        targets: tuple[Target, ...],
+        schedule: Schedule,
+        *,
+        render: Callable[[Target, str, Snapshot], Rendered] = lambda _target, _account_id, _snapshot: {},
+        retry: bool = False,
+    ) -> None:
         """Watch these targets from now on, at this schedule.
 
-        One that was watched before, whatever its name was, keeps its state and the rhythm of its walks. One that is no
-        longer among them is gone at once, its walk cut off.
+        One that was watched before, whatever its name and labels were, keeps its state and the rhythm of its walks. One
+        that is no longer among them is gone at once, its walk cut off.
+
+        Args:
+            targets: in the order of the configuration.
+            schedule: when.
+            render: renders what is known of a target that has other labels now.
+            retry: whether an unsupported region may be supported now.
         """
         before = self._watched
         known = {watched.target.key: watched for watched in before}
-        self._watched = []
-        for target in targets:
+        self._watched, self._states = [], None
+        self._at.clear()
+        for number, target in enumerate(targets):
             watched = known.pop(target.key, None) or _Watched(target)
-            watched.state = replace(watched.state, target=target)
+            watched.number = number
             self._watched.append(watched)
+            state = replace(watched.state, target=target)
+            if state.snapshot is not None and target.labels != watched.target.labels:
+                state = replace(state, rendered=render(target, state.account_id, state.snapshot))
+            self._replace(watched, state)
         for gone in set(before).difference(self._watched):
             gone.end()
-        self._reschedule(schedule)
-        self._states = tuple(watched.state for watched in self._watched)
+        self._reschedule(schedule, retry=retry)
         self._start([watched for watched in self._watched if watched.loop is None])
 
-    def _reschedule(self, schedule: Schedule) -> None:
+    def _reschedule(self, schedule: Schedule, *, retry: bool) -> None:
         old, self._schedule = self._schedule, schedule
         if schedule.concurrency != old.concurrency:
-            self._free = asyncio.Semaphore(schedule.concurrency)  # walks under way give their place back to the old one
+            self._free = _Places(schedule.concurrency)  # walks under way give their place back to the old ones
         for watched in self._watched:
             if schedule.stale_after != old.stale_after and watched.stale is not None:
                 since = watched.stale.when() - old.stale_after
                 self._go_stale_at(watched, since + schedule.stale_after)
-            if schedule.interval != old.interval and watched.loop is not None and not watched.walks:
-                watched.loop.cancel()
-                watched.loop = None
-                if watched.started is not None:
-                    self._poll_from(watched, watched.started + self._pause(watched))
+            if retry and _is_unsupported(watched.state):
+                self._poll_anew(watched, schedule.interval)
+            elif schedule.interval != old.interval:
+                self._poll_anew(watched, self._pause(watched))
+
+    def _poll_anew(self, watched: _Watched, pause: float) -> None:
+        """Let a target that waits for its next walk have it so many seconds after the start of the last one."""
+        if watched.loop is not None and not watched.walks:
+            watched.loop.cancel()
+            watched.loop = None
+            if watched.started is not None:
+                self._poll_from(watched, watched.started + pause)
 
     def _start(self, fresh: list[_Watched]) -> None:
         if self._loops is None:  # `run` will
@@ -134,13 +174,10 @@ class Poller:
 
     def _pause(self, watched: _Watched) -> float:
         """Seconds from the start of a target's last walk to that of its next one."""
-        failure = watched.state.failure
-        if failure is not None and failure.reason is FailureReason.UNSUPPORTED_REGION:
-            return max(UNSUPPORTED_INTERVAL, self._schedule.interval)
-        return self._schedule.interval
+        return max(UNSUPPORTED_INTERVAL if _is_unsupported(watched.state) else 0.0, self._schedule.interval)
 
     async def _visit(self, watched: _Watched) -> None:
-        async with self._free:
+        async with self._free.of(watched.state):
             outcome = self._duplicate(watched, watched.state.account_id) or await self._timed_walk(watched.target)
         if isinstance(outcome, Walked):
             outcome = self._duplicate(watched, outcome.account_id) or outcome
@@ -165,15 +202,16 @@ class Poller:
         if account_id in {None, UNKNOWN}:
             return None
         target = watched.target
-        for ahead in self._watched[: self._watched.index(watched)]:
-            if (ahead.state.account_id, ahead.target.region) == (account_id, target.region):
-                return Failed(
-                    account_id,
-                    FailureReason.DUPLICATE_TARGET,
-                    f"{target.name} is account {account_id} in {target.region}, which {ahead.target.name} watches "
-                    "already; remove one of the two",
-                )
-        return None
+        there = self._at.get((account_id, target.region), ())
+        ahead = min((other for other in there if other.number < watched.number), key=_number, default=None)
+        if ahead is None:
+            return None
+        return Failed(
+            account_id,
+            FailureReason.DUPLICATE_TARGET,
+            f"{target.name} is account {account_id} in {target.region}, which {ahead.target.name} watches already; "
+            "remove one of the two",
+        )
 
     def _publish(self, watched: _Watched, outcome: Walked | Failed) -> None:
         before = watched.state
@@ -199,8 +237,33 @@ class Poller:
         )
 
     def _replace(self, watched: _Watched, state: TargetState) -> None:
+        place = (watched.state.account_id, watched.target.region)
+        self._at[place].discard(watched)
         watched.state = state
-        self._states = tuple([each.state for each in self._watched])
+        self._at[state.account_id, state.target.region].add(watched)
+        self._states = None
+
+
+class _Places:
+    """Places for walks. Targets that were out of reach, and so may hold theirs to the deadline, get half of them."""
+
+    def __init__(self, places: int) -> None:
+        self._all = asyncio.Semaphore(places)
+        self._slow = asyncio.Semaphore(max(1, places // 2))
+
+    @contextlib.asynccontextmanager
+    async def of(self, state: TargetState) -> AsyncIterator[None]:
+        """Wait for a place for a target in this state, and have it."""
+        out_of_reach = state.failure is not None and state.failure.reason in _SLOW
+        async with self._slow if out_of_reach else contextlib.nullcontext(), self._all:
+            yield
+
+
+_SLOW = frozenset({FailureReason.TIMEOUT, FailureReason.NETWORK})
+
+
+def _is_unsupported(state: TargetState) -> bool:
+    return state.failure is not None and state.failure.reason is FailureReason.UNSUPPORTED_REGION
 
 
 class _Watched:
@@ -208,6 +271,7 @@ class _Watched:
 
     Attributes:
         state: what is known of it.
+        number: its place among all targets.
         loop: the task that walks it; None before the start, and where each is walked once only.
         started: when its last walk was due to start, by the clock of the event loop; None before the first.
         walks: whether a walk is under way, or waits for its turn.
@@ -216,6 +280,7 @@ class _Watched:
 
     def __init__(self, target: Target) -> None:
         self.state = TargetState(target, target.account_id or UNKNOWN)
+        self.number = 0
         self.loop: asyncio.Task[None] | None = None
         self.started: float | None = None
         self.walks = False
@@ -236,6 +301,10 @@ class _Watched:
         self.stay_fresh()
         if self.loop is not None:
             self.loop.cancel()
+
+
+def _number(watched: _Watched) -> int:
+    return watched.number
 
 
 def advanced(state: TargetState, outcome: Walked | Failed, now: float) -> TargetState:
@@ -276,9 +345,8 @@ def _log_change(before: TargetState, after: TargetState) -> None:
             "target is up", extra={**about, "jobs": after.jobs, "pages": after.pages, "was": reason_before or "-"}
         )
     elif after.failure is not None and after.failure.reason is not reason_before:
-        expected = after.failure.reason is FailureReason.UNSUPPORTED_REGION  # nobody has to do anything
         _log.log(
-            logging.INFO if expected else logging.WARNING,
+            logging.INFO if _is_unsupported(after) else logging.WARNING,  # about which nobody has to do anything
             "target is down",
             extra={**about, "reason": after.failure.reason, "detail": after.failure.message},
             exc_info=after.failure.cause if after.failure.reason is FailureReason.INTERNAL else None,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from exporter.bedrock import Errand, MalformedJobError, WirePage, parse_bygone, parse_job
-from exporter.model import UNKNOWN, Budget, Failed, FailureReason, Rendered, Snapshot, Walked, WalkError
+from exporter.model import UNKNOWN, Budget, Failed, FailureReason, Rendered, Snapshot, Walked, WalkError, account_of
 from exporter.snapshot import Fold, combine
 
 Render = Callable[[str, Snapshot], Rendered]
@@ -25,10 +25,6 @@ class Reader(Protocol):
 
     def pages(self, max_pages: int, now: float, known: Container[int]) -> Iterator[WirePage]:
         """Every page of the list, those with a known fingerprint not decoded; raises `WalkError`."""
-        ...
-
-    def close(self) -> None:
-        """Let go of the connections."""
         ...
 
 
@@ -177,12 +173,6 @@ def fold_page(summaries: Sequence[Any], seen: set[int], budget: Budget, now: flo
     )
 
 
-def account_of(arn: str) -> str | None:
-    """The account in an ARN, or None if it has none."""
-    parts = arn.split(":", 5)
-    return parts[4] if len(parts) == 6 and len(parts[4]) == 12 and parts[4].isdecimal() else None
-
-
 class Walker:
     """Walks one target, each time in a thread of its own.
 
@@ -193,6 +183,9 @@ class Walker:
         max_pages: pages of one walk, at most.
         now: the wall clock, Unix seconds.
         name: what its threads are called.
+
+    Attributes:
+        render: as given; another one comes with other labels.
     """
 
     def __init__(
@@ -206,7 +199,7 @@ class Walker:
         name: str = "walk",
     ) -> None:
         self._reader = reader
-        self._render = render
+        self.render = render
         self._budget = budget
         self._max_pages = max_pages
         self._now = now
@@ -220,10 +213,6 @@ class Walker:
         except WalkError as error:
             return self._failed(error.reason, error.message, error)
 
-    def close(self) -> None:
-        """Let go of the connections."""
-        self._reader.close()
-
     def _outcome(self) -> Walked | Failed:
         try:
             return read(
@@ -231,7 +220,7 @@ class Walker:
                 budget=self._budget,
                 max_pages=self._max_pages,
                 now=self._now(),
-                render=self._render,
+                render=lambda account_id, snapshot: self.render(account_id, snapshot),  # noqa: PLW0108 - the one of then
                 memory=self._memory,
             )
         except WalkError as error:

@@ -11,6 +11,7 @@ from exporter.app import App
 from exporter.config import Config
 from exporter.model import Account, Discovery, FailureReason, Target, Walked, WalkError
 from exporter.shard import Shard
+from exporter.snapshot import Fold, combine
 
 TWO = "targets: [{regions: [us-east-1, us-west-2], account_id: '111122223333'}]\n"
 DISCOVERY = "discovery: {organizations: {role_name: exporter, regions: [us-east-1, us-west-2]}}\n"
@@ -50,34 +51,62 @@ def telemetry(app: App) -> dict[str, str]:
     )
 
 
+ONE_LESS = "targets: [{regions: [us-west-2], account_id: '111122223333'}]\n"
+
+
 @pytest.mark.parametrize(
-    ("change", "kept", "made"),
+    ("change", "clients", "walkers"),
     [
-        pytest.param(TWO, 2, 0, id="nothing"),
-        pytest.param("poll: {interval: 20s}\n" + TWO, 2, 0, id="schedule"),
-        pytest.param("targets: [{regions: [us-west-2], account_id: '111122223333'}]\n", 1, 0, id="one-less"),
-        pytest.param(TWO.replace("us-east-1", "eu-west-1, us-east-1"), 2, 1, id="one-more"),
-        pytest.param(TWO.replace("regions", "labels: {team: a}, regions"), 0, 2, id="labels"),
-        pytest.param(TWO.replace("regions", "filter: {name_contains: a}, regions"), 0, 2, id="filter"),
-        pytest.param("aws: {max_attempts: 2}\n" + TWO, 0, 2, id="aws"),
-        pytest.param("job_series: {max_jobs: 2}\n" + TWO, 0, 2, id="budget"),
+        pytest.param(TWO, 2, 2, id="nothing"),
+        pytest.param("poll: {interval: 20s}\n" + TWO, 2, 2, id="schedule"),
+        pytest.param(ONE_LESS, 1, 1, id="one-less"),
+        pytest.param(TWO.replace("us-east-1", "eu-west-1, us-east-1"), 2, 2, id="one-more"),
+        pytest.param(TWO.replace("regions", "labels: {team: a}, regions"), 2, 2, id="labels"),
+        pytest.param(TWO.replace("regions", "filter: {name_contains: a}, regions"), 0, 0, id="filter"),
+        pytest.param("aws: {max_attempts: 2}\n" + TWO, 0, 0, id="aws"),
+        pytest.param("job_series: {max_jobs: 2}\n" + TWO, 2, 0, id="budget"),
     ],
 )
-def test_a_reload_keeps_the_walkers_of_what_stays(change: str, kept: int, made: int) -> None:
-    """With their clients, and the pages that they know; the connections of the others are closed."""
+def test_a_reload_keeps_what_stays(change: str, clients: int, walkers: int) -> None:
+    """Clients, with their connections and roles, and walkers, with the pages that they know; others are closed."""
 
     async def work() -> None:
         file = File(TWO)
         app = App(file.load(), load=file.load)
-        before = set(app._walkers.values())
+        before = set(app._ways.values())
         closed: list[object] = []
-        for walker in before:
-            walker._reader.close = lambda walker=walker: closed.append(walker)  # type: ignore[method-assign, misc]
+        for way in before:
+            way.client.close = lambda way=way: closed.append(way.client)  # type: ignore[method-assign, misc]
         file.text = change
-        assert app.reload() == []
-        after = set(app._walkers.values())
-        assert (len(before & after), len(after - before)) == (kept, made)
-        assert set(closed) == before - after
+        assert await app.reload() == []
+        after = set(app._ways.values())
+        assert len({way.client for way in before} & {way.client for way in after}) == clients
+        assert len({way.walker for way in before} & {way.walker for way in after}) == walkers
+        assert set(closed) == {way.client for way in before} - {way.client for way in after}
+
+    within_loop(work)
+
+
+def test_labels_change_and_the_jobs_stay() -> None:
+    """A label that one target gets is on all series of all targets at once, which keep their jobs."""
+    other = "  - {regions: [eu-west-1], account_id: '444455556666', labels: {team: a}}\n"
+
+    async def work() -> None:
+        file = File("targets:\n  - {regions: [us-east-1], account_id: '111122223333'}\n")
+        app = App(file.load(), load=file.load)
+        (way,) = app._ways.values()
+        (watched,) = app.poller._watched
+        snapshot = combine([Fold(app._config.budget, 0.0)], 10)
+        walked = Walked("111122223333", snapshot, way.walker.render("111122223333", snapshot), 1, 0)
+        app.poller._publish(watched, walked)
+        assert 'jobs{aws_account_id="111122223333",aws_region="us-east-1",status=' in app.exposition().decode()
+        file.text += other
+        await app.reload()
+        page = app.exposition().decode()
+        assert 'jobs{aws_account_id="111122223333",aws_region="us-east-1",team="",status=' in page
+        assert 'target_up{aws_account_id="111122223333",aws_region="us-east-1",team=""} 1' in page
+        assert 'us-east-1",status' not in page
+        watched.stay_fresh()
 
     within_loop(work)
 
@@ -88,17 +117,17 @@ def test_a_bad_file_changes_nothing() -> None:
     async def work() -> None:
         file = File(TWO)
         app = App(file.load(), load=file.load)
-        before, states, metrics = dict(app._walkers), app.poller.states, telemetry(app)
+        before, states, metrics = dict(app._ways), app.poller.states, telemetry(app)
         assert metrics["bedrock_exporter_config_last_reload_successful"] == "1.0"
         file.text = "targets: [{regions: [nowhere]}]"
-        assert app.reload() == [
+        assert await app.reload() == [
             "config.yaml: targets[0].regions[0]: 'nowhere' is not an AWS region name such as us-east-1"
         ]
-        assert app._walkers == before
+        assert app._ways == before
         assert app.poller.states is states
         assert telemetry(app) == metrics | {"bedrock_exporter_config_last_reload_successful": "0.0"}
         file.text = TWO + "# another hash\n"
-        assert app.reload() == []
+        assert await app.reload() == []
         assert telemetry(app)["bedrock_exporter_config_last_reload_successful"] == "1.0"
         assert f'bedrock_exporter_config_hash_info{{sha256="{load(file.text).digest}"}}' in telemetry(app)
 
@@ -118,12 +147,12 @@ def test_accounts_that_come_are_watched_and_those_that_go_are_not() -> None:
         role = app.poller.states[2].target.assume_role
         assert role is not None
         assert role.role_arn == "arn:aws-us-gov:iam::000000000001:role/exporter"
-        kept = {target: walker for target, walker in app._walkers.items() if target.account_id != "000000000001"}
+        kept = {target: way for target, way in app._ways.items() if target.account_id != "000000000001"}
         app.failed(FailureReason.ACCESS_DENIED)
         assert watched(app) == both
         app.listed((account(2),))
         assert watched(app) == [*configured, ("000000000002", "us-east-1"), ("000000000002", "us-west-2")]
-        assert app._walkers == kept
+        assert app._ways == kept
         assert {
             name: value for name, value in telemetry(app).items() if "discovery" in name and "0.0" not in value
         } == {
@@ -165,16 +194,16 @@ def test_discovery_comes_and_goes_with_a_reload(monkeypatch: pytest.MonkeyPatch)
         await asyncio.sleep(0)
         assert not any("discovery" in name for name in telemetry(app))
         file.text = TWO + DISCOVERY
-        app.reload()
+        await app.reload()
         await until(lambda: len(watched(app)) == 4)
         file.text += "# the same\n"
-        app.reload()
+        await app.reload()
         file.text = TWO + DISCOVERY.replace("role_name: exporter", "role_name: other")
-        app.reload()
+        await app.reload()
         await until(lambda: ("000000000002", "us-east-1") in watched(app))
         assert [discovery.role_name for discovery in listings] == ["exporter", "other"]
         file.text = TWO
-        app.reload()
+        await app.reload()
         assert len(watched(app)) == 2
         assert not any("discovery" in name for name in telemetry(app))
         assert not task.done()
@@ -200,6 +229,49 @@ def test_once_fails_when_accounts_cannot_be_listed(monkeypatch: pytest.MonkeyPat
     within_loop(work)
 
 
+def test_a_changed_discovery_is_heeded_before_accounts_are_listed_anew() -> None:
+    """What it excludes goes at once; accounts that another identity has listed may be another organization's."""
+
+    async def work() -> None:
+        file = File(DISCOVERY)
+        app = App(file.load(), load=file.load)
+        app.listed((account(1), account(2)))
+        file.text = DISCOVERY.replace("role_name", "exclude: {accounts: ['000000000001']}, role_name")
+        await app.reload()
+        assert {of for of, _ in watched(app)} == {"000000000002"}
+        file.text = DISCOVERY.replace("role_name", "profile: other, role_name")
+        await app.reload()
+        assert watched(app) == []
+
+    within_loop(work)
+
+
+def test_the_exporters_own_account_is_not_discovered_again() -> None:
+    """Once a configured target has learnt whose it is, the discovered one is no duplicate, but not there."""
+
+    async def work() -> None:
+        app = App(load(DISCOVERY + "targets: [{regions: [us-east-1]}]\n"))
+        app.listed((account(1), account(2)))
+        assert ("000000000001", "us-east-1") in watched(app)
+        way = app._ways[app.poller.states[0].target.key]
+
+        async def walk() -> Walked:
+            way.client.account_id = "000000000001"
+            return Walked("000000000001", combine([], 0), {}, 1, 0)
+
+        way.walker.walk = walk  # type: ignore[method-assign]
+        await app._walk(app.poller.states[0].target)
+        await asyncio.sleep(0)
+        assert watched(app) == [
+            (None, "us-east-1"),
+            ("000000000001", "us-west-2"),
+            ("000000000002", "us-east-1"),
+            ("000000000002", "us-west-2"),
+        ]
+
+    within_loop(work)
+
+
 def test_ready_after_the_first_listing_and_for_good() -> None:
     """A reload that brings new targets does not take the exporter out of its Service."""
 
@@ -210,7 +282,7 @@ def test_ready_after_the_first_listing_and_for_good() -> None:
         app.failed(FailureReason.NETWORK)
         seen.append(app.ready)
         file.text = TWO
-        app.reload()
+        await app.reload()
         assert not app.poller.ready
         assert [*seen, app.ready] == [False, True, True]
 
@@ -236,7 +308,7 @@ def test_a_reload_that_nobody_planned_for_is_the_same_again() -> None:
 
     async def work() -> None:
         app = App(load(TWO))
-        assert app.reload() == []
+        assert await app.reload() == []
         assert len(watched(app)) == 2
 
     within_loop(work)

@@ -342,7 +342,7 @@ def test_headers_that_never_come(connect: Connect, stall: faults.Stall) -> None:
     [
         ("us-east-1", FailureReason.NETWORK),
         ("us-gov-west-1", FailureReason.NETWORK),
-        ("us-nowhere-1", FailureReason.UNSUPPORTED_REGION),
+        ("ap-east-1", FailureReason.UNSUPPORTED_REGION),
     ],
 )
 def test_name_that_cannot_be_resolved(monkeypatch: pytest.MonkeyPatch, region: str, reason: FailureReason) -> None:
@@ -771,6 +771,29 @@ def test_endpoints(  # noqa: PLR0917 - as pytest wants
     assert sessions._sts(sessions._profile(target), target, sessions._config).meta.endpoint_url == f"https://{sts}"
 
 
+@pytest.mark.parametrize(
+    ("region", "errno", "was_read"),
+    [
+        ("ap-east-1", socket.EAI_NONAME, True),
+        ("ap-east-1", socket.EAI_AGAIN, False),
+        ("xx-new-1", socket.EAI_NONAME, False),
+    ],
+    ids=["has-been-read", "name-service-is-down", "new-region"],
+)
+def test_a_region_is_not_called_unsupported_for_nothing(
+    region: str, errno: int, was_read: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not where there was the service, where nobody can say, and where the region is newer than botocore."""
+
+    def unknown(*_: object, **__: object) -> None:
+        raise socket.gaierror(errno, "no such name")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    client = TargetClient(replace(TARGET, region=region), Sessions(SETTINGS))
+    client._was_read = was_read
+    assert failure(client).reason is FailureReason.NETWORK
+
+
 def test_fips(monkeypatch: pytest.MonkeyPatch) -> None:
     """FIPS endpoints are used where the configuration says so."""
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: [])
@@ -880,6 +903,7 @@ def test_reason_of_an_exception(exception: Exception, reason: FailureReason) -> 
 def test_reason_where_the_region_has_no_service() -> None:
     """A name that is not there means an unsupported region; whatever else goes wrong there is what it is."""
     unresolved = NameResolutionError("bedrock.xx-new-1.amazonaws.com", None, socket.gaierror())  # type: ignore[arg-type]
+    unresolved.__cause__ = socket.gaierror(socket.EAI_NONAME, "Name or service not known")
     for exception, reason in (
         (boto.EndpointConnectionError(**URL, error=unresolved), FailureReason.UNSUPPORTED_REGION),
         (boto.EndpointConnectionError(**URL, error=ConnectionRefusedError()), FailureReason.NETWORK),

@@ -225,6 +225,7 @@ def start(environ: Mapping[str, str], *argv: str | Path) -> subprocess.Popen[str
     )
 
 
+@pytest.mark.e2e
 def test_without_a_region_and_without_a_file_of_ones_own(tmp_path: Path) -> None:
     """On a machine without any set-up, a configuration that relies on one is refused with what is missing."""
     (tmp_path / "config.yaml").write_text("", encoding="utf-8")
@@ -238,6 +239,7 @@ def test_without_a_region_and_without_a_file_of_ones_own(tmp_path: Path) -> None
     )
 
 
+@pytest.mark.e2e
 def test_once_prints_the_metrics(config: Path, simulator: Simulator, tmp_path: Path) -> None:
     """One walk of every target, the exposition on standard output, the log on standard error, exit code 0."""
     process = start(environment(tmp_path, simulator), "--once", "--config.file", config)
@@ -250,6 +252,7 @@ def test_once_prints_the_metrics(config: Path, simulator: Simulator, tmp_path: P
     assert [line for line in err.splitlines() if 'msg="target is up"' not in line] == []
 
 
+@pytest.mark.e2e
 def test_once_with_a_broken_target_ends_with_1(config: Path, simulator: Simulator, tmp_path: Path) -> None:
     """What was good is printed all the same, and the broken target says why."""
     config.write_text(
@@ -303,6 +306,7 @@ def serving(environ: Mapping[str, str], *argv: str | Path) -> Iterator[tuple[sub
             process.kill()
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_well_in_the_middle_of_a_walk(
     number: signal.Signals, config: Path, world: World, tmp_path: Path
@@ -328,6 +332,7 @@ def test_a_signal_ends_it_well_in_the_middle_of_a_walk(
     assert [json.loads(line)["msg"] for line in err.splitlines()] == ["ended"]
 
 
+@pytest.mark.e2e
 def test_a_signal_at_the_first_moment_ends_it_well(config: Path, simulator: Simulator, tmp_path: Path) -> None:
     """Whoever has seen it listen can stop it: there is no moment between at which a signal kills."""
     with serving(environment(tmp_path, simulator), "--config.file", config) as (process, _):
@@ -337,6 +342,7 @@ def test_a_signal_at_the_first_moment_ends_it_well(config: Path, simulator: Simu
     assert process.returncode == 0
 
 
+@pytest.mark.e2e
 def test_a_signal_ends_once_with_1(config: Path, world: World, tmp_path: Path) -> None:
     """`--once` that was stopped has not done what it was asked to, and prints no half of it."""
     blocking = Blocking(world)
@@ -358,6 +364,7 @@ def test_a_signal_ends_once_with_1(config: Path, world: World, tmp_path: Path) -
     assert (process.returncode, out) == (1, "")
 
 
+@pytest.mark.e2e
 def test_once_on_a_full_disk(config: Path, simulator: Simulator, tmp_path: Path) -> None:
     """Metrics that can't be printed are a failure, said in one line and without a traceback."""
     with Path("/dev/full").open("wb") as full:

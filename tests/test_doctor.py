@@ -6,11 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from exporter import permissions
-from exporter.bedrock.doctor import web_identity
-from exporter.doctor import Check, Finding, Outcome, Seen, as_json, as_text, reports
-from exporter.model import AssumeRole, Discovery, Failed, FailureReason, Target
+from exporter.bedrock import Lifeline, Sessions
+from exporter.bedrock.doctor import _TargetExaminer, web_identity
+from exporter.bedrock.errors import walk_error
+from exporter.doctor import Check, Finding, Outcome, as_json, as_text, reports
+from exporter.model import AssumeRole, AwsSettings, Discovery, Failed, FailureReason, Seen, Target, WalkError
 
 OWN, OTHER = "111122223333", "444455556666"
 ROLE = f"arn:aws:iam::{OTHER}:role/bedrock-exporter"
@@ -47,6 +50,8 @@ def finding(seen: Seen, check: Check) -> Finding:
 # Which check failed
 
 NETWORK, CREDENTIALS = failed(FailureReason.NETWORK), failed(FailureReason.CREDENTIALS)
+REFUSED, REFUSED_LIST = failed(FailureReason.ACCESS_DENIED, "STS: no"), failed(FailureReason.ACCESS_DENIED)
+API_KEY = replace(GOOD, ahead=None, identity=CREDENTIALS, has_credentials=False)
 REASONS = [
     (FailureReason.UNSUPPORTED_REGION, "++-!--"),
     (FailureReason.NETWORK, "++-!--"),
@@ -80,9 +85,25 @@ CASES = {
         replace(GOOD, identity=NETWORK, listed=failed(FailureReason.ACCESS_DENIED)),
         "+!-+!-",
     ),
+    "the same, in other words": (
+        replace(GOOD, identity=NETWORK, listed=failed(FailureReason.NETWORK, "nor")),
+        "+!-!--",
+    ),
     "STS fails, nobody tells the account": (replace(GOOD, identity=NETWORK), "+!-+++"),
     "STS fails, a job tells the account": (replace(GOOD, identity=NETWORK, needs_identity=False), "+--+++"),
-    "an API key for Bedrock": (replace(GOOD, ahead=None, identity=CREDENTIALS, needs_identity=False), "---+++"),
+    "an API key for Bedrock": (replace(API_KEY, needs_identity=False), "---+++"),
+    "an API key, nobody tells the account": (API_KEY, "-!-+++"),
+    "an API key, and it is expired": (replace(API_KEY, listed=failed(FailureReason.CREDENTIALS, "expired")), "----!-"),
+    "an API key, and no answer": (replace(API_KEY, listed=failed(FailureReason.TIMEOUT)), "---!--"),
+    "no credentials, and no API key": (replace(API_KEY, listed=CREDENTIALS), "-!----"),
+    "no credentials for a role": (replace(IN_ROLE, identity=CREDENTIALS, role=None, listed=None), "+!----"),
+    "STS gives the role alone": (replace(IN_ROLE, identity=REFUSED, role=ROLE, needs_identity=False), "+-++++"),
+    "STS gives the role alone, which may not list": (replace(IN_ROLE, identity=REFUSED, listed=REFUSED_LIST), "+-++!-"),
+    "STS says nothing, and not the role either": (
+        replace(IN_ROLE, identity=REFUSED, role=failed(FailureReason.ASSUME_ROLE_DENIED), listed=None),
+        "+-!---",
+    ),
+    "STS fails for a role, too": (replace(IN_ROLE, identity=NETWORK, role=NETWORK, listed=None), "+!----"),
     "STS fails, ahead of a role": (replace(IN_ROLE, identity=NETWORK, role=None, listed=None), "+!----"),
     "the role": (replace(IN_ROLE, role=failed(FailureReason.ASSUME_ROLE_DENIED), listed=None), "++!---"),
     "nothing answered": (Seen(GOOD.target, GOOD.permission), "------"),
@@ -199,6 +220,81 @@ def test_a_denied_role_of_the_same_account() -> None:
     assert step == (f"Add to the trust policy of {role.role_arn}:", permissions.trust(user, "ours"))
 
 
+def test_a_denied_role_of_who_knows_whom() -> None:
+    """Where STS does not say who asks, AWS does in its refusal."""
+    said = f"AccessDenied: User: {POD} {ASSUME}"
+    denied = replace(IN_ROLE, identity=REFUSED, role=failed(FailureReason.ASSUME_ROLE_DENIED, said), listed=None)
+    assert [step.text for step in finding(denied, Check.ROLE).steps] == [TRUST, ALLOW]
+
+
+def refusal(operation: str, code: str, message: str) -> Failed:
+    """What a 403 of AWS becomes."""
+    response = {"Error": {"Code": code, "Message": message}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+    explained = walk_error(ClientError(response, operation))
+    return failed(explained.reason, explained.message)
+
+
+ORGANIZATION = replace(GOOD, target=Discovery("any", ("us-east-1",)).identity)
+DISABLED = f"STS is not activated in this region for account:{OTHER}. Your account administrator can activate STS."
+BEYOND_POLICIES = {
+    "region": (
+        replace(IN_ROLE, role=refusal("AssumeRole", "RegionDisabledException", DISABLED), listed=None),
+        (
+            f"Switch us-east-1 on for account {OTHER}, and AWS STS there in its IAM account settings; or take "
+            "us-east-1 out of the regions of targets[1]."
+        ),
+    ),
+    "region, who knows whose": (
+        replace(IN_ROLE, role=refusal("AssumeRole", "RegionDisabledException", "No."), listed=None),
+        (
+            "Switch us-east-1 on for the account, and AWS STS there in its IAM account settings; or take "
+            "us-east-1 out of the regions of targets[1]."
+        ),
+    ),
+    "root": (
+        replace(
+            IN_ROLE,
+            role=refusal("AssumeRole", "AccessDenied", "Roles may not be assumed by root accounts."),
+            listed=None,
+        ),
+        "Let targets[1] start from credentials of a role or a user: the root user of an account can't assume roles.",
+    ),
+    "no organization": (
+        replace(ORGANIZATION, listed=refusal("ListAccounts", "AWSOrganizationsNotInUseException", "No.")),
+        (
+            f"The account of these credentials ({OWN}) is in no organization: give discovery.organizations a profile, "
+            "or a role to assume, of the organization's management account or of a delegated administrator."
+        ),
+    ),
+    "no such unit": (
+        replace(ORGANIZATION, listed=refusal("ListAccountsForParent", "ParentNotFoundException", "No.")),
+        "Correct organizational_units of discovery.organizations: the organization does not have all of them.",
+    ),
+}
+
+
+@pytest.mark.parametrize(("seen", "text"), BEYOND_POLICIES.values(), ids=BEYOND_POLICIES.keys())
+def test_what_no_policy_can_mend(seen: Seen, text: str) -> None:
+    """No statement is proposed, neither in the message nor beside it."""
+    (told,) = [finding for finding in reports([seen])[0].findings if finding.outcome is Outcome.FAILED]
+    assert told.steps == ((text, None),)
+    assert "; allow " not in told.detail
+
+
+@pytest.mark.parametrize(
+    ("seen", "check"),
+    [
+        (replace(GOOD, listed=refusal("ListModelCustomizationJobs", "403", "Forbidden")), Check.PERMISSION),
+        (replace(IN_ROLE, role=refusal("AssumeRole", "403", "Forbidden"), listed=None), Check.ROLE),
+    ],
+    ids=["list", "role"],
+)
+def test_a_403_that_is_not_of_aws(seen: Seen, check: Check) -> None:
+    """Who knows what a proxy wants; a policy it is not."""
+    assert finding(seen, check).outcome is Outcome.FAILED
+    assert finding(seen, check).steps == ()
+
+
 def test_a_role_that_is_denied_later() -> None:
     """A list that can't renew its role is a matter of the role."""
     denied = replace(IN_ROLE, listed=failed(FailureReason.ASSUME_ROLE_DENIED, ASSUME))
@@ -217,6 +313,19 @@ def test_a_token_that_is_none(token: str, tmp_path: Path) -> None:
     assert web_identity(environ) is None
     assert web_identity({**environ, "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path)}) is None
     assert web_identity({}) is None
+
+
+def test_what_is_cut_off_has_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """That there was none in time is told by whom the deadline belongs to, and nothing more is asked."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "any")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "any")
+    settings = AwsSettings(None, None, connect_timeout=5, read_timeout=30, max_attempts=1)
+    examiner = _TargetExaminer(IN_ROLE.target, Sessions(settings), {})
+    with Lifeline() as lifeline:
+        lifeline.cut()
+        with pytest.raises(WalkError, match="cut off"):
+            examiner.examine()
+    assert examiner.seen == Seen(IN_ROLE.target, permissions.watch())
 
 
 # Text

@@ -107,7 +107,7 @@ STUCK = job(
 )
 
 PAGE = """\
-# HELP bedrock_model_customization_jobs Number of jobs in the list, zero for a known status and type that no job has. From ListModelCustomizationJobs; as old as the last good walk.
+# HELP bedrock_model_customization_jobs Number of jobs in the list, of those that match the filter if the target has one, zero for a known status and type that no job has. From ListModelCustomizationJobs; as old as the last good walk.
 # TYPE bedrock_model_customization_jobs gauge
 bedrock_model_customization_jobs{aws_account_id="111122223333",aws_region="us-east-1",status="InProgress",customization_type="FINE_TUNING"} 1
 bedrock_model_customization_jobs{aws_account_id="111122223333",aws_region="us-east-1",status="InProgress",customization_type="CONTINUED_PRE_TRAINING"} 0

@@ -452,7 +452,7 @@ BY_TAG = replace(DISCOVERY, include=AccountChoice(tags=(("team", "*"),)))
             {"ListAccounts": said(Accounts=[member(ONE, State="SUSPENDED")])},
             DISCOVERY,
             FailureReason.MALFORMED_RESPONSE,
-            "no active account, but the management account always is one",
+            "answered with no active account, where at least the management account is one",
             id="nobody-active",
         ),
         pytest.param(

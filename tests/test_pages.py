@@ -70,9 +70,6 @@ class Service:
                 self.decoded.append(first // 2)
             yield page
 
-    def close(self) -> None:
-        """It has no connections."""
-
 
 def walk(service: Service, memory: Memory, renderer: Renderer, now: float = NOW) -> Walked:
     return read(service, render=renderer.render, budget=BUDGET, max_pages=100, now=now, memory=memory)

@@ -14,8 +14,7 @@ import hcl2
 import pytest
 from faults import ACCOUNT, ROLE
 from hcl2.utils import SerializationOptions
-from runbooks import Runbook
-from test_runbooks import aws_fault
+from runbooks import Runbook, aws_fault
 
 from exporter import config, permissions
 from exporter.bedrock import Sessions, TargetClient

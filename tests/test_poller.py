@@ -634,6 +634,44 @@ def test_the_rest_of_two_that_were_one_is_walked_again() -> None:
     assert twins.reasons() == [None]
 
 
+def test_targets_out_of_reach_leave_places_to_the_others() -> None:
+    """However many hang until their deadline, those that are well are walked on time, from the second round on."""
+    script = Script(*[[Step(FOREVER)]] * 30, [Step(1)], [Step(1)])
+    poll(script.poller(interval=60, timeout=20, concurrency=4), 1000)
+
+    for name in ("t30", "t31"):
+        assert all(start % 60 <= 52 + 20 for start in script.starts[name])
+        later = [start for start in script.starts[name] if start > 300]
+        assert len(later) >= 11
+        assert all(after - before <= 61 for before, after in itertools.pairwise(later))
+    assert all(len(script.starts[f"t{index}"]) >= 3 for index in range(30))
+    assert script.most == 4
+
+
+def test_other_labels_are_on_what_is_known() -> None:
+    """The snapshot stays, and is rendered anew for the labels; the rhythm stays as well."""
+    script = Changing([Step(1, good(OWN))])
+    poller = script.poller()
+    labelled = replace(script.targets[0], labels=(("team", "a"),))
+    rendered = {"family": FamilyText(b"with label\n", ())}
+    asked: list[tuple[Target, str, Snapshot]] = []
+
+    def render(target: Target, account_id: str, snapshot: Snapshot) -> dict[str, FamilyText]:
+        asked.append((target, account_id, snapshot))
+        return rendered
+
+    seen: list[TargetState] = []
+    poll(
+        poller, 15,
+        (5, lambda: poller.watch((labelled,), Schedule(10, 9, 1000, 100), render=render)),
+        (6, lambda: seen.append(poller.states[0])),
+    )  # fmt: skip
+
+    assert asked == [(labelled, OWN, SNAPSHOT)]
+    assert (seen[0].target, seen[0].snapshot, seen[0].rendered) == (labelled, SNAPSHOT, rendered)
+    assert script.starts["t0"] == [0, 10]
+
+
 # Regions without the service
 
 
@@ -649,6 +687,15 @@ def test_an_unsupported_region_is_walked_once_an_hour() -> None:
     assert len(script.starts["t1"]) == 723
     assert seen == [False]
     assert poller.states[0].up
+
+
+def test_a_region_that_may_be_supported_now_is_walked_at_its_interval() -> None:
+    """Another endpoint, say, came with the new configuration."""
+    script = Changing([Step(1, bad(FailureReason.UNSUPPORTED_REGION)), Step(1)])
+    poller = script.poller()
+    poll(poller, 45, (25, lambda: poller.watch(script.targets, Schedule(10, 9, 1000, 100), retry=True)))
+
+    assert script.starts["t0"] == [0, 25, 30, 40]
 
 
 def test_an_interval_of_more_than_an_hour_holds_for_unsupported_regions(caplog: pytest.LogCaptureFixture) -> None:

@@ -38,6 +38,7 @@ def test_every_line_says_something(rows: list[Row]) -> None:
     assert [fault for fault, count in Counter(row.fault for row in rows).items() if count > 1] == []
 
 
+@pytest.mark.e2e
 def test_every_test_exists(rows: list[Row]) -> None:
     """pytest finds each test that the table names, with its parameter."""
     files = sorted({row.test.partition("::")[0] for row in rows})

@@ -1,5 +1,6 @@
 """Routes: request and state in, response out."""
 
+import asyncio
 import gzip
 from collections.abc import Mapping
 from dataclasses import replace
@@ -9,7 +10,7 @@ import pytest
 from exporter import __version__
 from exporter.exposition import Format
 from exporter.model import Failed, FailureReason, FamilyText, Snapshot, Target, TargetState
-from exporter.web.routes import Request, Response, Site, respond
+from exporter.web.routes import RELOAD, Request, Response, Site, reload, respond
 
 NOW = 1_790_000_000.0
 PLAIN, HTML = "text/plain; charset=utf-8", "text/html; charset=utf-8"
@@ -46,8 +47,8 @@ def site(*states: TargetState, telemetry_path: str = "/metrics") -> Site:
 SITE = site(*STATES)
 
 
-def reload(site: Site, method: str = "POST") -> Response:
-    return respond(Request(method, "/-/reload"), site)
+def ask_reload(site: Site, method: str = "POST") -> Response:
+    return asyncio.run(reload(Request(method, RELOAD), site))
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT"])
@@ -55,11 +56,11 @@ def test_reload(method: str) -> None:
     """It is done at once, and the answer says that it is."""
     asked: list[None] = []
 
-    def read() -> list[str]:
+    async def read() -> list[str]:
         asked.append(None)
         return []
 
-    answer = reload(replace(SITE, reload=read), method)
+    answer = ask_reload(replace(SITE, reload=read), method)
 
     assert answer == Response(200, b"The configuration is reloaded.\n", {"Content-Type": PLAIN})
     assert len(asked) == 1
@@ -68,7 +69,11 @@ def test_reload(method: str) -> None:
 def test_reload_of_a_bad_file() -> None:
     """Every fault is in the answer."""
     faults = ["config.yaml: poll.interval: '5s' is less than 10s", "config.yaml: tagrets: unknown key"]
-    answer = reload(replace(SITE, reload=lambda: faults))
+
+    async def read() -> list[str]:
+        return faults
+
+    answer = ask_reload(replace(SITE, reload=read))
 
     assert answer.status == 500
     assert answer.body.decode().splitlines() == [
@@ -79,10 +84,14 @@ def test_reload_of_a_bad_file() -> None:
 
 def test_reload_is_not_for_everyone() -> None:
     """Unless it is switched on nobody may, and a link that is followed never reloads."""
-    assert reload(SITE).status == 403
-    assert b"--web.enable-lifecycle" in reload(SITE).body
+
+    async def read() -> list[str]:
+        pytest.fail("reloaded")
+
+    assert ask_reload(SITE).status == 403
+    assert b"--web.enable-lifecycle" in ask_reload(SITE).body
     for method in ("GET", "HEAD", "DELETE"):
-        answer = reload(replace(SITE, reload=lambda: pytest.fail("reloaded")), method)
+        answer = ask_reload(replace(SITE, reload=read), method)
         assert (answer.status, answer.headers["Allow"]) == (405, "POST, PUT")
 
 

@@ -27,9 +27,10 @@ from exporter.model import (
     Target,
     Walked,
     WalkError,
+    account_of,
 )
 from exporter.snapshot import quantile, summarize
-from exporter.walk import account_of, read
+from exporter.walk import read
 
 HOUR, DAY = 3600.0, 86400.0
 NOW = 1_790_856_000.0
@@ -82,9 +83,6 @@ class StandIn:
             yield WirePage(b"", f"page-{number}" if number < len(self.contents) else None, None, summaries)
         if self.error is not None:
             raise self.error
-
-    def close(self) -> None:
-        """It has no connections."""
 
 
 def walk(reader: StandIn, budget: Budget = EVERYTHING) -> Walked:

@@ -8,7 +8,7 @@ import pytest
 
 from exporter.bedrock import Lifeline, WirePage, lifeline
 from exporter.model import Budget, Failed, FailureReason, FamilyText, Rendered, Snapshot, Walked, WalkError
-from exporter.walk import MAX_COMPLAINTS, Render, Walker, account_of
+from exporter.walk import MAX_COMPLAINTS, Render, Walker
 
 NOW = 1_790_000_000.0
 OWN, OTHER = "111122223333", "444455556666"
@@ -40,7 +40,6 @@ class Reader:
         self.account_id = account_id
         self.lifeline: Lifeline | None = None
         self.walks = 0
-        self.closed = False
         self.thread: threading.Thread | None = None
         self._pages = pages
         self._first = first
@@ -52,9 +51,6 @@ class Reader:
         self.thread = threading.current_thread()
         self._first()
         yield from self._pages
-
-    def close(self) -> None:
-        self.closed = True
 
 
 def raising(error: Exception) -> Callable[[], None]:
@@ -153,23 +149,6 @@ def test_jobs_of_another_account_are_not_believed() -> None:
         FailureReason.CREDENTIALS,
         f"account_id is {OWN}, but the jobs that the credentials list are of {OTHER}; correct one of them",
     )
-
-
-@pytest.mark.parametrize(
-    ("arn", "account_id"),
-    [
-        ("arn:aws:bedrock:us-east-1:111122223333:model-customization-job/a:7:4k/b", "111122223333"),
-        ("arn:aws-us-gov:bedrock:us-gov-west-1:111122223333:x", "111122223333"),
-        ("arn:aws:bedrock:us-east-1::foundation-model/x", None),
-        ("arn:aws:bedrock:us-east-1:1111:x", None),
-        ("arn:aws:bedrock:us-east-1:abcdabcdabcd:x", None),
-        ("111122223333", None),
-        ("", None),
-    ],
-)
-def test_the_account_in_an_arn(arn: str, account_id: str | None) -> None:
-    """Twelve digits in the fifth place, or nothing."""
-    assert account_of(arn) == account_id
 
 
 def test_a_walk_error_is_a_failure_with_its_reason() -> None:

@@ -150,10 +150,10 @@ class Sessions:
         for sts in list(profile.sts.values()) if profile else ():
             sts.close()  # its idle connections; roles that still renew through it make new ones
 
-    def has_service(self, region: str) -> bool:
-        """Whether botocore's list of endpoints has Amazon Bedrock in the region."""
+    def lacks_service(self, region: str) -> bool:
+        """Whether botocore knows the region, and of no Amazon Bedrock there."""
         session = self._session(None)
-        return any(
+        return region in known_regions() and not any(
             region in session.get_available_regions("bedrock", partition)
             for partition in session.get_available_partitions()
         )
@@ -308,6 +308,7 @@ class TargetClient:
         self._target = target
         self._sessions = sessions
         self._bedrock: Any = None
+        self._was_read = False
         self.account_id = target.account_id
 
     def pages(self, max_pages: int, now: float, known: Container[int] = frozenset()) -> Iterator[WirePage]:
@@ -343,11 +344,11 @@ class TargetClient:
         return walk_error(error, self._lacks_service)
 
     def _lacks_service(self) -> bool:
-        """Whether the endpoint is AWS's own, in a region where botocore knows of no Bedrock."""
-        if self._bedrock is None:  # a provider of credentials has met something else that is not there
+        """Whether the endpoint is AWS's own, in a region without Bedrock as far as anybody knows."""
+        if self._bedrock is None or self._was_read:  # a provider of credentials has met something that is not there
             return False
         region = self._target.region
-        return f".{region}." in self._bedrock.meta.endpoint_url and not self._sessions.has_service(region)
+        return f".{region}." in self._bedrock.meta.endpoint_url and self._sessions.lacks_service(region)
 
     def _read(self, max_pages: int, now: float, known: Container[int]) -> Iterator[WirePage]:
         request = list_request(self._target, now)
@@ -356,6 +357,7 @@ class TargetClient:
             page = parse_page(self._bedrock.list_model_customization_jobs(**request)["body"], known)
             yield page
             if page.next_token is None:
+                self._was_read = True
                 return
             if page.next_token in tokens:
                 raise WalkError(

@@ -14,16 +14,27 @@ from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, NoCredentialsError
 
 from exporter import permissions
+from exporter.bedrock import lifeline
 from exporter.bedrock.client import Sessions, TargetClient
 from exporter.bedrock.errand import Errand
 from exporter.bedrock.errors import WISHES, walk_error
 from exporter.bedrock.organizations import list_accounts, operations
 from exporter.discovery import discovered_targets
-from exporter.doctor import Seen, account_of
-from exporter.model import Account, AwsSettings, Discovery, Failed, FailureReason, Schedule, Target, WalkError
+from exporter.model import (
+    Account,
+    AwsSettings,
+    Discovery,
+    Failed,
+    FailureReason,
+    Schedule,
+    Seen,
+    Target,
+    WalkError,
+    account_of,
+)
 
 _STS_WISHES = {
     **WISHES,
@@ -45,6 +56,8 @@ async def examine(
     aws: AwsSettings,
     schedule: Schedule,
     listing_timeout: float,
+    *,
+    progress: Callable[[str], None] = lambda _: None,
 ) -> list[Seen]:
     """Ask about every target, and about those that are discovered; what is asked of one ends with `poll.timeout`.
 
@@ -54,23 +67,31 @@ async def examine(
         aws: how to talk to AWS.
         schedule: how long, and how many at a time.
         listing_timeout: deadline of listing accounts, seconds.
+        progress: told in a few words how far it is.
     """
     sessions = Sessions(replace(aws, max_attempts=min(aws.max_attempts, ATTEMPTS)))
     identities: _Identities = {}
     free = asyncio.Semaphore(schedule.concurrency)
     seen: list[Seen] = []
+    done = 0
 
     async def ask(target: Target) -> Seen:
+        nonlocal done
         async with free:
-            return await _within(schedule.timeout, _TargetExaminer(target, sessions, identities))
+            told = await _within(schedule.timeout, _TargetExaminer(target, sessions, identities))
+        done += 1
+        progress(f"targets checked: {done} of {len(all_targets)}")
+        return told
 
-    targets = tuple(targets)
+    all_targets = tuple(targets)
     if discovery is not None:
+        progress("listing the accounts of the organization")
         organization = _OrganizationExaminer(discovery, sessions, identities)
         seen.append(await _within(listing_timeout, organization))
-        targets += discovered_targets(discovery, organization.accounts, targets)
+        all_targets += discovered_targets(discovery, organization.accounts, all_targets)
+    progress(f"targets checked: 0 of {len(all_targets)}")
     async with asyncio.TaskGroup() as group:
-        asked = [group.create_task(ask(target)) for target in targets]
+        asked = [group.create_task(ask(target)) for target in all_targets]
     return [*seen, *(each.result() for each in asked)]
 
 
@@ -108,9 +129,10 @@ class _Examiner(ABC):
         target = self.seen.target
         self._ask_for_identity(target)
         if target.assume_role is not None:
-            if isinstance(self.seen.identity, Failed):
+            if not self.seen.has_credentials:
                 return
-            self._ask("role", lambda: self._who_am_i(target))
+            role_arn = target.assume_role.role_arn
+            self._ask("role", lambda: self._enter_role(target, role_arn))
             if isinstance(self.seen.role, Failed):
                 return
         self._ask("listed", self._list)
@@ -138,13 +160,30 @@ class _Examiner(ABC):
         try:
             answer = ask()
         except Exception as error:  # noqa: BLE001 - `walk_error` explains any
+            if (line := lifeline.current()) is not None:
+                line.check()  # cut off: what happened is that there was no answer in time, and nobody asks further
             cause = error.__cause__ if isinstance(error, WalkError) else error
             if isinstance(cause, ClientError):
                 self._compare_clocks(cause.response.get("ResponseMetadata", {}))
+            if isinstance(cause, NoCredentialsError):
+                self.seen = replace(self.seen, has_credentials=False)
             explained = walk_error(error, wishes=_STS_WISHES)
             self.answer(Failed(None, explained.reason, explained.message))
         else:
             self.answer(answer)
+
+    def _enter_role(self, target: Target, role_arn: str) -> str:
+        """The ARN of the session in the target's role; that of the role where STS gives its keys, and no word of it.
+
+        The policy of an endpoint may allow AssumeRole alone, which is all that a walk needs.
+        """
+        try:
+            return self._who_am_i(target)
+        except ClientError as error:
+            if error.operation_name != "GetCallerIdentity":
+                raise
+            self._compare_clocks(error.response.get("ResponseMetadata", {}))
+            return role_arn
 
     def _who_am_i(self, target: Target) -> str:
         """The ARN of who the target's credentials belong to."""
@@ -154,18 +193,18 @@ class _Examiner(ABC):
         finally:
             sts.close()
         self._compare_clocks(answer["ResponseMetadata"])
-        arn = answer.get("Arn", "")
-        if arn.count(":") < 5:  # botocore makes much of any XML
+        arn = str(answer.get("Arn", ""))
+        if account_of(arn) is None:  # botocore makes much of any XML
             message = f"GetCallerIdentity answered with the ARN {arn!r}; is a proxy or a wrong endpoint in between?"
             raise WalkError(FailureReason.MALFORMED_RESPONSE, message)
-        return str(arn)
+        return arn
 
     def _compare_clocks(self, answer: Mapping[str, Any]) -> None:
         try:
-            theirs = parsedate_to_datetime(answer.get("HTTPHeaders", {}).get("date", ""))
-        except ValueError:  # none
+            theirs = parsedate_to_datetime(answer.get("HTTPHeaders", {}).get("date", "")).timestamp()
+        except (ValueError, OverflowError):  # there is none, or a year that is none
             return
-        self.seen = replace(self.seen, ahead=time.time() - theirs.timestamp())
+        self.seen = replace(self.seen, ahead=time.time() - theirs)
 
     @abstractmethod
     def _list(self) -> str:
@@ -217,10 +256,7 @@ class _OrganizationExaminer(_Examiner):
     """
 
     def __init__(self, discovery: Discovery, sessions: Sessions, identities: _Identities) -> None:
-        target = Target(
-            discovery.name, discovery.regions[0], profile=discovery.profile, assume_role=discovery.assume_role
-        )
-        super().__init__(target, permissions.discover(operations(discovery)), sessions, identities)
+        super().__init__(discovery.identity, permissions.discover(operations(discovery)), sessions, identities)
         self.accounts: tuple[Account, ...] = ()
         self._discovery = discovery
 

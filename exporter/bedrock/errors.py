@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import traceback
 from collections.abc import Callable, Mapping
 from json import JSONDecodeError
@@ -10,6 +11,7 @@ from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import NameResolutionError
 
+from exporter import permissions
 from exporter.model import FailureReason, WalkError
 
 _ACCESS_DENIED = frozenset(
@@ -56,8 +58,10 @@ _LONGEST = 1000
 
 WISHES = {
     FailureReason.THROTTLED: "raise poll.interval, or ask AWS for a higher rate",
-    FailureReason.ACCESS_DENIED: "allow bedrock:ListModelCustomizationJobs on Resource '*' for this identity",
-    FailureReason.ASSUME_ROLE_DENIED: "allow sts:AssumeRole on the role, and this identity in the role's trust policy",
+    FailureReason.ACCESS_DENIED: f"allow {permissions.LIST_JOBS} on Resource '*' for this identity",
+    FailureReason.ASSUME_ROLE_DENIED: (
+        f"allow {permissions.ASSUME_ROLE} on the role, and this identity in the role's trust policy"
+    ),
     FailureReason.CREDENTIALS: "give the exporter valid, current AWS credentials, and check the AWS configuration",
     FailureReason.UNSUPPORTED_REGION: "check the region's name, or take it out: it has no model customization",
     FailureReason.TIMEOUT: "check the network, or raise aws.read_timeout and poll.timeout",
@@ -66,6 +70,16 @@ WISHES = {
     FailureReason.MALFORMED_RESPONSE: "check that aws.endpoint_url and the proxy lead to Amazon Bedrock",
     FailureReason.INTERNAL: "please report this as a bug",
 }
+
+_MORE_EXACT_WISHES = {
+    "RegionDisabledException": "switch the region on for that account, or take it out of the configuration",
+    "Roles may not be assumed by root accounts": "give the exporter credentials that are not those of a root user",
+    "AWSOrganizationsNotInUseException": (
+        "list with credentials of the organization's management account or of a delegated administrator"
+    ),
+    "ParentNotFoundException": "check organizational_units: the organization does not have all of them",
+}
+"""What AWS says of a refusal that no policy can mend → what to do."""
 
 
 def walk_error(
@@ -84,7 +98,9 @@ def walk_error(
     if isinstance(error, WalkError):
         return error
     reason = _reason(error, lacks_service)
-    return WalkError(reason, f"{type(error).__name__}: {_brief(str(error))}; {wishes[reason]}")
+    text = _brief(str(error))
+    wish = next((exact for said, exact in _MORE_EXACT_WISHES.items() if said in text), wishes[reason])
+    return WalkError(reason, f"{type(error).__name__}: {text}; {wish}")
 
 
 def _brief(text: str) -> str:
@@ -150,7 +166,10 @@ def _reason(error: Exception, lacks_service: Callable[[], bool]) -> FailureReaso
 
 
 def _is_unresolved(error: boto.EndpointConnectionError) -> bool:
-    return isinstance(error.kwargs.get("error"), NameResolutionError)
+    """Whether there is no such name, which another answer of the name service than that does not say."""
+    cause = error.kwargs.get("error")
+    why = cause.__cause__ if isinstance(cause, NameResolutionError) else None
+    return isinstance(why, socket.gaierror) and why.errno in {socket.EAI_NONAME, socket.EAI_NODATA}
 
 
 def _service_reason(error: boto.ClientError) -> FailureReason:  # noqa: PLR0911 - a decision table

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from exporter import permissions
 from exporter.bedrock.client import Sessions
 from exporter.bedrock.errors import WISHES, walk_error
 from exporter.discovery import chooses
-from exporter.model import Account, Discovery, FailureReason, Target, WalkError
+from exporter.model import Account, Discovery, FailureReason, WalkError
 
 
 def list_accounts(discovery: Discovery, sessions: Sessions) -> tuple[Account, ...]:
@@ -30,16 +31,13 @@ def list_accounts(discovery: Discovery, sessions: Sessions) -> tuple[Account, ..
     Raises:
         WalkError: for whatever goes wrong.
     """
-    identity = Target(
-        discovery.name, discovery.regions[0], assume_role=discovery.assume_role, profile=discovery.profile
-    )
     try:
-        with contextlib.closing(sessions.organizations(identity)) as client:
+        with contextlib.closing(sessions.organizations(discovery.identity)) as client:
             return tuple(sorted(_chosen(client, discovery), key=lambda account: account.id))
     except Exception as error:
         explained = walk_error(error, wishes=_wishes(discovery))
         if explained.reason is FailureReason.CREDENTIALS:
-            sessions.forget(identity)  # somebody may write new ones into a file that botocore reads once
+            sessions.forget(discovery.identity)  # somebody may write new ones into a file that botocore reads once
         raise explained from error
 
 
@@ -50,7 +48,7 @@ def _chosen(client: Any, discovery: Discovery) -> Iterator[Account]:  # noqa: AN
         members = _items(client.list_accounts, "Accounts")
     active = {account.id: account for account in map(_active_account, members) if account is not None}
     if not active and not discovery.organizational_units:
-        raise _malformed("ListAccounts gave no active account, but the management account always is one")
+        raise _malformed("no active account, where at least the management account is one")
     for account in active.values():
         told = account
         # By its id and its name alone it may be out already.
@@ -144,7 +142,7 @@ _OWN_WISHES = {
 
 def _wishes(discovery: Discovery) -> Mapping[FailureReason, str]:
     """What to do about a failure of this discovery."""
-    *actions, last = [f"organizations:{name}" for name in operations(discovery)]
+    *actions, last = permissions.discover(operations(discovery))["Action"]
     allow = f"allow {', '.join(actions)}{' and ' if actions else ''}{last} on Resource '*' for this identity"
     whose = "which has to be of the organization's management account or of a delegated administrator"
     units = "; check organizational_units" if discovery.organizational_units else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from html import escape
 
@@ -50,7 +50,7 @@ class Site:
         ready: whether every target has finished its first walk.
         render_telemetry: the exporter's own metrics in a format.
         now: the wall clock, Unix seconds.
-        reload: reads the configuration anew, returns the faults for which it could not; None if nobody may ask for it.
+        reload: reads the configuration anew; gives the faults for which it could not. None if nobody may ask for it.
         pages: composed pages, kept while the states stay the same.
     """
 
@@ -59,20 +59,22 @@ class Site:
     ready: Callable[[], bool]
     render_telemetry: Callable[[Format], bytes]
     now: Callable[[], float]
-    reload: Callable[[], list[str]] | None = None
+    reload: Callable[[], Awaitable[list[str]]] | None = None
     pages: PageCache = field(default_factory=PageCache)
 
 
+RELOAD = "/-/reload"
+"""The one path that makes something happen, and takes its time: `reload` answers it, and `respond` everything else."""
+
+
 def respond(request: Request, site: Site) -> Response:
-    """The response to a request."""
+    """The response to a request that only looks."""
     routes = {
         site.telemetry_path: metrics,
         "/": landing_page,
         "/-/healthy": healthy,
         "/-/ready": ready,
     }
-    if request.path == "/-/reload":
-        return reload(request, site)
     route = routes.get(request.path)
     if route is None:
         return _text(404, f"There is nothing here. The metrics are at {site.telemetry_path}.")
@@ -105,13 +107,13 @@ def ready(_request: Request, site: Site) -> Response:
     return _text(503, f"{NAME} is not ready; targets whose first walk has not ended: {waiting}.")
 
 
-def reload(request: Request, site: Site) -> Response:
+async def reload(request: Request, site: Site) -> Response:
     """Reads the configuration anew; what is wrong with it is in the answer."""
     if site.reload is None:
         return _text(403, "Start the exporter with --web.enable-lifecycle to reload it by HTTP.")
     if request.method not in {"POST", "PUT"}:
         return _text(405, "Only POST and PUT are understood here.", Allow="POST, PUT")
-    faults = site.reload()
+    faults = await site.reload()
     if faults:
         return _text(500, "\n".join(["The configuration is not reloaded, the one before stays in use:", *faults]))
     return _text(200, "The configuration is reloaded.")

@@ -16,7 +16,7 @@ from aiohttp import web
 from exporter import NAME
 from exporter.exposition import Format, accepts_gzip, negotiate
 from exporter.web.clients import Client, Clients
-from exporter.web.routes import Request, Response, Site, respond
+from exporter.web.routes import RELOAD, Request, Response, Site, reload, respond
 
 _log = logging.getLogger(__name__)
 
@@ -105,6 +105,8 @@ class Server:
         try:
             if wish.path == self._site.telemetry_path and wish.method in {"GET", "HEAD"}:
                 response = await self._metrics(wish)
+            elif wish.path == RELOAD:
+                response = await reload(wish, self._site)
             else:
                 response = respond(wish, self._site)
             return await self._send(client, request, response)

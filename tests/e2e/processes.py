@@ -1,4 +1,4 @@
-"""Starting what the end-to-end tests run: the exporter and Prometheus, each a process on a free port of its own."""
+"""Starting what the end-to-end tests run: each a process on a free port of its own, with its data in a folder."""
 
 import contextlib
 import json
@@ -101,9 +101,11 @@ class Exporter:
 
 
 @contextlib.contextmanager
-def serving(flags: Sequence[str | Path], directory: Path, environment: Mapping[str, str]) -> Iterator[Exporter]:
+def serving(
+    flags: Sequence[str | Path], directory: Path, environment: Mapping[str, str], address: str = "127.0.0.1:0"
+) -> Iterator[Exporter]:
     """An exporter that has finished the first walk of every target."""
-    command = [sys.executable, "-m", "exporter", "--web.listen-address=127.0.0.1:0", *flags]
+    command = [sys.executable, "-m", "exporter", f"--web.listen-address={address}", *flags]
     with running(command, directory, environment) as process:
         address = _logged(directory, r"msg=listening address=(\S+)", process)
         url = f"http://{address}"
@@ -139,14 +141,22 @@ class Prometheus:
 
 
 @contextlib.contextmanager
-def prometheus(jobs: Mapping[str, str], directory: Path) -> Iterator[Prometheus]:
-    """Debian's Prometheus, which scrapes /metrics of each job's URL every second, with its data in the directory."""
+def prometheus(
+    jobs: Mapping[str, str], directory: Path, rules: Path | None = None, alerts_to: str | None = None
+) -> Iterator[Prometheus]:
+    """Debian's Prometheus, with its data in the directory.
+
+    Args:
+        jobs: name of a job → URL whose /metrics is scraped every second.
+        directory: its own.
+        rules: a file of rules to evaluate every second.
+        alerts_to: URL of the Alertmanager that hears of alerts.
+    """
     config = {
-        "global": {"scrape_interval": "1s"},
-        "scrape_configs": [
-            {"job_name": job, "static_configs": [{"targets": [url.removeprefix("http://")]}]}
-            for job, url in jobs.items()
-        ],
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "rule_files": [str(rules)] if rules else [],
+        "alerting": {"alertmanagers": [_static(alerts_to)] if alerts_to else []},
+        "scrape_configs": [{"job_name": job, **_static(url)} for job, url in jobs.items()],
     }
     (directory / "prometheus.yml").write_text(json.dumps(config))  # JSON is YAML
     command = [
@@ -158,6 +168,31 @@ def prometheus(jobs: Mapping[str, str], directory: Path) -> Iterator[Prometheus]
     with running(command, directory, clean_environment(directory)) as process:
         address = _logged(directory, r'msg="Listening on" address=(\S+)', process)
         yield Prometheus(f"http://{address}")
+
+
+def _static(url: str) -> dict[str, Any]:
+    return {"static_configs": [{"targets": [url.removeprefix("http://")]}]}
+
+
+@contextlib.contextmanager
+def alertmanager(receiver: str, directory: Path) -> Iterator[str]:
+    """Debian's Alertmanager, with its data in the directory: its URL.
+
+    It sends each alert, and its end, by itself and within a second to the webhook at the URL `receiver`.
+    """
+    route = {"receiver": "webhook", "group_by": ["..."], "group_wait": "0s", "group_interval": "1s"}
+    config = {"route": route, "receivers": [{"name": "webhook", "webhook_configs": [{"url": receiver}]}]}
+    (directory / "alertmanager.yml").write_text(json.dumps(config))
+    command = [
+        "prometheus-alertmanager",
+        "--config.file=alertmanager.yml",
+        "--storage.path=data",
+        "--web.listen-address=127.0.0.1:0",
+        "--cluster.listen-address=",  # it has no peers
+    ]
+    with running(command, directory, clean_environment(directory)) as process:
+        address = _logged(directory, r'msg="Listening on" address=(\S+)', process)
+        yield f"http://{address}"
 
 
 def _logged(directory: Path, pattern: str, process: subprocess.Popen[bytes]) -> str:

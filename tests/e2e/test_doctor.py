@@ -2,12 +2,14 @@
 
 import base64
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from datetime import timedelta
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ import pytest
 from e2e.processes import PATIENCE, clean_environment, simulated_aws, wait_for
 from faults import ACCOUNT, OTHER, ROLE, Service
 from moto.server import ThreadedMotoServer
+from test_organizations import aws_error
 
 from exporter.simulator import Request, Respond, Response, Server, World, answer
 
@@ -140,6 +143,51 @@ def test_json(tmp_path: Path, aws: str) -> None:
     ]
 
 
+def on_a_terminal(config: str, directory: Path, url: str, *flags: str, **environment: str) -> tuple[str, str]:
+    """What `--doctor` prints on standard output, and on a terminal as its standard error."""
+    (directory / "config.yaml").write_text(config)
+    master, terminal = os.openpty()
+    try:
+        run = subprocess.run(
+            [sys.executable, "-m", "exporter", "--doctor", *flags],
+            cwd=directory,
+            env=clean_environment(directory, **simulated_aws(url), **environment),
+            stdout=subprocess.PIPE,
+            stderr=terminal,
+            timeout=PATIENCE,
+            check=False,
+        )
+        os.write(terminal, b".")  # so that there is something to read
+        shown = os.read(master, 65536).decode()
+    finally:
+        os.close(terminal)
+        os.close(master)
+    return run.stdout.decode(), shown.removesuffix(".")
+
+
+def test_progress(tmp_path: Path, aws: str) -> None:
+    """A terminal shows how far it is, on one line that is empty in the end."""
+    config = "targets: [{regions: [us-east-1, us-west-2]}]\n"
+    told, shown = on_a_terminal(config, tmp_path, aws)
+    assert told.endswith("\ntargets: 2, good: 2, not: 0\n")
+    lines = shown.split("\r")
+    assert [line.rstrip() for line in lines] == [*(f"targets checked: {done} of 2" for done in range(3)), "", ""]
+    assert len({len(line) for line in lines[:-1]}) == 1  # each covers the one before
+
+
+def test_progress_of_a_listing(tmp_path: Path, moto: str) -> None:
+    """The accounts are listed first, which takes its time, too."""
+    _, shown = on_a_terminal(DISCOVERY, tmp_path, moto, AWS_ENDPOINT_URL_ORGANIZATIONS=moto)
+    lines = [line.rstrip() for line in shown.split("\r")]
+    assert lines[:2] == ["listing the accounts of the organization", "targets checked: 0 of 4"]
+
+
+def test_no_progress_for_a_program(tmp_path: Path, aws: str) -> None:
+    """With JSON standard error has lines of the log and nothing else."""
+    told, shown = on_a_terminal(ONE, tmp_path, aws, "--log.format=json")
+    assert (json.loads(told)["good"], shown) == (True, "")
+
+
 # What can be wrong
 
 
@@ -150,11 +198,13 @@ def failing(check: str, *passed: str) -> dict[str, str]:
 
 
 def test_dead_endpoint(tmp_path: Path) -> None:
-    """Where nobody answers, the first question fails, and that is all there is to say."""
+    """Where nobody answers, that is said of STS and of Bedrock, as they are two places to look at."""
     with faults.closed_port() as url:
-        run = doctor(ONE, tmp_path, url)
-        assert url in printed(run)
-        assert checks(doctor(ONE, tmp_path, url, "--log.format=json")) == [failing("identity")]
+        run = doctor(ONE, tmp_path, url, "--log.format=json")
+    assert checks(run) == [{**failing("identity"), "region": "failed"}]
+    found = {each["check"]: each["detail"] for each in json.loads(printed(run))["targets"][0]["checks"]}
+    assert "AWS_ENDPOINT_URL_STS" in found["identity"]
+    assert f"{url}/model-customization-jobs" in found["region"]
     assert run.returncode == 1
 
 
@@ -192,6 +242,17 @@ def test_an_endpoint_that_never_answers(tmp_path: Path) -> None:
     assert run.returncode == 1
 
 
+def test_nothing_is_asked_after_the_deadline(tmp_path: Path) -> None:
+    """What is cut off is the question that was not answered, and those after it are not asked."""
+    stall = faults.Stall()
+    service = Service(faults.page(), sts=stall.silent)
+    with Server(service) as server:
+        run = doctor(f"poll: {{timeout: 1s}}\n{IN_ROLE}", tmp_path, server.url, "--log.format=json")
+        stall.release()
+    assert checks(run) == [failing("identity")]
+    assert (service.sts_actions, service.lists) == (["GetCallerIdentity"], [])
+
+
 @pytest.mark.parametrize(("ahead", "side"), [(3600, "behind"), (-3600, "ahead of")])
 def test_a_wrong_clock(tmp_path: Path, ahead: float, side: str) -> None:
     """What fails because the clock is wrong is not blamed on the credentials."""
@@ -207,6 +268,65 @@ def test_no_credentials(tmp_path: Path, aws: str) -> None:
     run = doctor(ONE, tmp_path, aws, AWS_ACCESS_KEY_ID="")
     assert printed(run) == golden("no-credentials")
     assert run.returncode == 1
+
+
+def test_an_api_key_alone(tmp_path: Path, aws: str) -> None:
+    """STS knows nothing of it; what is wrong with it, only the list tells."""
+    environment = {"AWS_ACCESS_KEY_ID": "", "AWS_BEARER_TOKEN_BEDROCK": "bedrock-api-key"}
+    run = doctor(ONE, tmp_path, aws, "--log.format=json", **environment)
+    assert checks(run) == [failing("permission")]
+    found = {each["check"]: each["detail"] for each in json.loads(run.stdout)["targets"][0]["checks"]}
+    assert found["identity"] == "an API key has none that STS tells"
+    assert "Bearer authorization requires an HTTPS endpoint" in found["permission"]
+    assert run.returncode == 1
+
+
+def test_an_api_key_is_not_for_a_role(tmp_path: Path, aws: str) -> None:
+    """A role is assumed with other credentials, and there are none."""
+    environment = {"AWS_ACCESS_KEY_ID": "", "AWS_BEARER_TOKEN_BEDROCK": "bedrock-api-key"}
+    run = doctor(IN_ROLE, tmp_path, aws, "--log.format=json", **environment)
+    assert checks(run) == [failing("identity")]
+
+
+def role_alone(request: Request) -> Response:
+    """An STS behind a VPC endpoint whose policy allows AssumeRole and nothing else."""
+    if faults.action_of(request) == "AssumeRole":
+        return faults.assumed("token", timedelta(hours=1))
+    return faults.sts_error(403, "AccessDenied")
+
+
+def test_sts_that_gives_the_role_alone(tmp_path: Path) -> None:
+    """A walk needs no more, and neither does a good check."""
+    with Server(dated(Service(faults.page(), sts=role_alone))) as server:
+        run = doctor(IN_ROLE, tmp_path, server.url, "--log.format=json")
+    (target,) = json.loads(printed(run))["targets"]
+    assert checks(run) == [failing("", "clock", "role", "region", "permission", "page")]
+    assert target["checks"][1]["detail"].startswith("not known, and not needed: ")
+    assert target["who"] == ROLE
+    assert run.returncode == 0
+
+
+def test_sts_that_refuses_all(tmp_path: Path) -> None:
+    """Then the role is what is missing."""
+    service = Service(faults.page(), sts=faults.sts_error(403, "AccessDenied"))
+    with Server(dated(service)) as server:
+        run = doctor(IN_ROLE, tmp_path, server.url, "--log.format=json")
+    assert checks(run) == [failing("role", "clock")]
+    assert service.lists == []
+
+
+def test_a_date_that_is_none(tmp_path: Path) -> None:
+    """What a proxy makes of a header must not look like a bug."""
+    page = faults.page()
+    date = "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"
+
+    def respond(request: Request) -> Response:
+        given = faults.identity() if request.path == "/" else page
+        return Response(given.status, given.body, {**given.headers, "Date": date})
+
+    with Server(respond) as server:
+        run = doctor(ONE, tmp_path, server.url, "--log.format=json")
+    assert checks(run) == [failing("", "identity", "region", "permission", "page")]
 
 
 def test_expired_credentials(tmp_path: Path) -> None:
@@ -323,7 +443,7 @@ def test_accounts_that_may_not_be_listed(tmp_path: Path) -> None:
 
     def respond(request: Request) -> Response:
         if "x-amz-target" in request.headers:
-            return faults.error(403, "AccessDeniedException")
+            return aws_error("AccessDeniedException")
         return faults.identity()
 
     with Server(respond) as server:
@@ -334,3 +454,26 @@ def test_accounts_that_may_not_be_listed(tmp_path: Path) -> None:
         "text": f"Add to a policy of arn:aws:iam::{ACCOUNT}:user/test:",
         "statement": {"Effect": "Allow", "Action": ["organizations:ListAccounts"], "Resource": "*"},
     }
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("AWSOrganizationsNotInUseException", f"The account of these credentials ({ACCOUNT}) is in no organization"),
+        ("ParentNotFoundException", "Correct organizational_units of discovery.organizations"),
+    ],
+)
+def test_no_permission_makes_an_organization(tmp_path: Path, code: str, text: str) -> None:
+    """What no policy can mend is not blamed on one."""
+
+    def respond(request: Request) -> Response:
+        if "x-amz-target" in request.headers:
+            return aws_error(code)
+        return faults.identity()
+
+    config = DISCOVERY.replace("}}", ", organizational_units: [ou-ab12-cdef3456]}}")
+    with Server(respond) as server:
+        run = doctor(config, tmp_path, server.url, AWS_ENDPOINT_URL_ORGANIZATIONS=server.url)
+    assert text in printed(run)
+    assert "organizations:List" not in printed(run)
+    assert run.returncode == 1

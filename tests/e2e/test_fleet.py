@@ -19,11 +19,14 @@ from urllib.parse import parse_qsl
 import boto3
 import pytest
 from e2e.processes import simulated_aws
-from faults import action_of, error, sts_error
+from faults import action_of, error, job, sts_error
 from moto.server import ThreadedMotoServer
 
 from exporter import config
 from exporter.app import App
+from exporter.bedrock import WirePage
+from exporter.model import Target
+from exporter.shard import Shard
 from exporter.simulator import Request, Response, Server
 
 pytestmark = pytest.mark.e2e
@@ -120,10 +123,10 @@ def make_jobs(moto: str) -> dict[tuple[str, str], int]:
                 aws_secret_access_key=got["SecretAccessKey"],
                 aws_session_token=got["SessionToken"],
             )
-            for job in range((number + REGIONS.index(region)) % 4):
+            for index in range((number + REGIONS.index(region)) % 4):
                 client.create_model_customization_job(
-                    jobName=f"job-{account}-{region}-{job}",
-                    customModelName=f"model-{account}-{region}-{job}",
+                    jobName=f"job-{account}-{region}-{index}",
+                    customModelName=f"model-{account}-{region}-{index}",
                     roleArn=f"arn:aws:iam::{account}:role/training",
                     baseModelIdentifier="amazon.titan-text-lite-v1",
                     trainingDataConfig={"s3Uri": "s3://training/train.jsonl"},
@@ -207,3 +210,47 @@ def test_thirty_accounts_in_three_regions(front: tuple[Front, dict[tuple[str, st
     assert failures[NO_SERVICE, REGIONS[1]] == 1  # walked once an hour
     assert not service.late
     assert all(service.assumed[account] > len(REGIONS) for account in ACCOUNTS)
+
+
+class Reader:
+    """In the place of a target's client: its list has as many jobs as the last digit of its account."""
+
+    def __init__(self, target: Target, _sessions: object) -> None:
+        self.account_id = target.account_id
+        self._region = target.region
+
+    def pages(self, _max_pages: int, _now: float, _known: object) -> Iterator[WirePage]:
+        arn = f"arn:aws:bedrock:{self._region}:{self.account_id}:model-customization-job/model/"
+        jobs = [job(number, jobArn=f"{arn}{number}") for number in range(int(str(self.account_id)[-1]))]
+        yield WirePage(b"", None, None, jobs)
+
+    def close(self) -> None:
+        """It has no connections."""
+
+
+def test_5000_targets_over_4_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each target is on the page of exactly one of four exporters, with its jobs, so that sums are as of one."""
+    monkeypatch.setattr("exporter.app.TargetClient", Reader)
+    targets = tuple(
+        Target("any", region, f"{account:012}")
+        for account in range(1000)
+        for region in (*REGIONS, "eu-west-1", "eu-west-3")
+    )
+    loaded = config.load(
+        "poll: {concurrency: 64}", file="config.yaml", environ={}, default_region=lambda _: "us-east-1"
+    )
+    pages: list[str] = []
+
+    async def work(shard: Shard) -> None:
+        app = App(replace(loaded, targets=targets), shard=shard)
+        assert await app.run_once()
+        pages.append(app.exposition().decode())
+
+    for index in range(4):
+        asyncio.run(work(Shard(index, 4)))
+    shown = [values(page, "bedrock_model_customization_jobs") for page in pages]
+    assert sum(map(len, shown)) == len(targets) == 5000
+    assert {place: count for each in shown for place, count in each.items()} == {
+        (target.account_id, target.region): float(str(target.account_id)[-1]) for target in targets
+    }
+    assert all(1100 < len(each) < 1400 for each in shown)

@@ -1,7 +1,9 @@
 """A running exporter takes a new configuration, whole or not at all, while it is scraped without a pause."""
 
 import os
+import re
 import signal
+import sys
 import threading
 import time
 import urllib.error
@@ -13,7 +15,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-from e2e.processes import Exporter, clean_environment, fetch, serving, simulated_aws, wait_for
+from e2e.processes import Exporter, clean_environment, fetch, running, serving, simulated_aws, wait_for
 
 from exporter.simulator import Simulator, World, serve
 
@@ -192,6 +194,22 @@ def test_a_file_that_changes_is_reloaded_by_itself(start: Start, file: Path) -> 
         turn("three")
         wait_for("the good file", lambda: of(samples(exporter), UP, "us-west-2") == [1], exporter.process)
         assert of(samples(exporter), UP, "us-east-1") == []
+
+
+def test_a_signal_to_reload_at_the_start_ends_nothing(simulator: Simulator, file: Path, tmp_path: Path) -> None:
+    """From the first moment at which Python runs the package on; a service manager may send it at any time."""
+    file.write_text(HEAD + STAYS)
+    command = [sys.executable, "-m", "exporter", "--web.listen-address=127.0.0.1:0", f"--config.file={file}"]
+    with running(command, tmp_path, clean_environment(tmp_path, **simulated_aws(simulator.url))) as process:
+        status = Path(f"/proc/{process.pid}/status")
+        ignored = re.compile(r"^Sig(?:Ign|Cgt):\s*[0-9a-f]*[13579bdf]$", re.MULTILINE)  # SIGHUP is the lowest bit
+        wait_for("a SIGHUP that does not kill", lambda: ignored.search(status.read_text()), process)
+        while b"target is up" not in (tmp_path / "stderr").read_bytes():
+            process.send_signal(signal.SIGHUP)
+            time.sleep(0.02)
+            assert process.poll() is None
+        process.terminate()
+        assert process.wait(30) == 0
 
 
 def test_without_the_flag_nobody_reloads_by_http(start: Start, file: Path) -> None:

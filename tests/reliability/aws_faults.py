@@ -473,7 +473,7 @@ FAULTS = (
         nameless,
         R.UNSUPPORTED_REGION,
         "Could not connect to the endpoint URL",
-        region="us-nowhere-1",
+        region="ap-east-1",
     ),
     # The network
     _lost("dns", "DNS fails", nameless),

@@ -559,7 +559,7 @@ class _Soak:
         self.shared.go.clear()
         places = app.poller._schedule.concurrency
         for _ in range(places):
-            await app.poller._free.acquire()
+            await app.poller._free._all.acquire()
         deadline = time.monotonic() + 20
         while self.shared.resting.value < _CLIENTS or any(t.name.startswith("walk ") for t in threading.enumerate()):
             await asyncio.sleep(0.01)
@@ -567,7 +567,7 @@ class _Soak:
                 raise TimeoutError(f"still busy: {[thread.name for thread in threading.enumerate()]}")
         yield
         for _ in range(places):
-            app.poller._free.release()
+            app.poller._free._all.release()
         self.shared.go.set()
 
     async def _recover(self, app: App, aws: str) -> list[str]:

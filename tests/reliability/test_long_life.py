@@ -195,9 +195,6 @@ class Listed:
             self.decoded += read_.decoded is not None
             yield read_
 
-    def close(self) -> None:
-        """It has no connections."""
-
 
 TARGET = Target("targets[0]", "us-east-1", ACCOUNT)
 BUDGET = Budget(retain=14 * DAY, max_jobs=1000, baseline_window=90 * DAY)

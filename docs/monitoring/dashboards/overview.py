@@ -1,0 +1,377 @@
+"""The overview: what all jobs do, and which of them want a look."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models import units
+from monitoring.dashboards import parts, promql
+from monitoring.dashboards.parts import Column, Shape
+from monitoring.dashboards.promql import JOB, LIMIT, TARGET, of_jobs, of_jobs_of_any_type, of_targets, one, or_zero
+
+NO_JOBS = "No job list known: is the exporter scraped, and did a walk succeed?"
+ENDED_ABOUT = (
+    "By the end that AWS reports, wherever the exporter was then. Of jobs with series of their own, which ended jobs "
+    "have for job_series.retain (14 days) and up to job_series.max_jobs."
+)
+
+JOBS_BY_STATUS = one(f"{TARGET}, status, customization_type", of_jobs("jobs"))
+UP = one(TARGET, of_targets("target_up"))
+UNSUPPORTED = one(TARGET, of_targets("target_failure_info", 'reason="unsupported_region"'))
+LAST_SUCCESS = one(TARGET, of_targets("target_last_success_timestamp_seconds"))
+
+
+def build() -> models.Dashboard:
+    """The dashboard."""
+    return parts.assemble(
+        parts.OVERVIEW,
+        "Bedrock customization / Overview",
+        "Amazon Bedrock model customization jobs: what runs, what failed, and what is stuck.",
+        since="now-24h",
+        variables=[parts.account(), parts.region(), parts.customization_type(), parts.target_labels()],
+        sections={"Now": _now(), "Jobs that run": _running(), "Jobs that ended": _ended(), "All jobs": _all()},
+    )
+
+
+def _now() -> list[parts.Panel]:
+    running = f"sum({one(f'{TARGET}, status, customization_type', of_jobs('jobs', _is('InProgress', 'Stopping')))})"
+    oldest = f"time() - min({LAST_SUCCESS})"
+    exporter = ("Open the exporter", parts.link_to(parts.EXPORTER))
+    return [
+        parts.number(
+            Shape("Running", "Jobs that are InProgress or Stopping, exact.", units.Short, NO_JOBS, 4, 4), running
+        ),
+        parts.number(
+            Shape(
+                "Waiting",
+                "InProgress jobs none of whose sub-tasks runs while one has not started. Seconds of it are normal.",
+                units.Short,
+                NO_JOBS,
+                4,
+                4,
+            ),
+            or_zero(f"count({promql.WAITING})"),
+        ),
+        parts.number(
+            Shape(
+                "Longest wait",
+                "How long the job has waited that has waited longest between two sub-tasks. Healthy jobs go on within "
+                "seconds; jobs that are stuck here have waited for days, without any failure message.",
+                units.Seconds,
+                "No job waits.",
+                4,
+                4,
+                ((None, parts.GREEN), (LIMIT["jobWaiting"] / 2, parts.YELLOW), (LIMIT["jobWaiting"], parts.RED)),
+            ),
+            f"max({promql.WAITING})",
+        ),
+        parts.number(
+            Shape(
+                "Failed in the time range",
+                f"Jobs that ended as Failed. {ENDED_ABOUT}",
+                units.Short,
+                NO_JOBS,
+                4,
+                4,
+                parts.from_zero(),
+            ),
+            or_zero(f"sum({promql.is_in_range('Failed')})"),
+        ),
+        parts.number(
+            Shape(
+                "Targets down",
+                "Accounts and regions whose last walk failed, but for regions that lack the feature. Their jobs are "
+                "shown as they were, and go after stale_after (15 minutes).",
+                units.Short,
+                "The exporter is not scraped.",
+                4,
+                4,
+                parts.from_zero(),
+            ),
+            f"count({UP} == 0 unless on ({TARGET}) {UNSUPPORTED})\nor 0 * sum({UP})",
+            link=exporter,
+        ),
+        parts.number(
+            Shape(
+                "Oldest data",
+                "Time since the last good walk of the target whose last good walk is longest ago.",
+                units.Seconds,
+                "No walk has succeeded.",
+                4,
+                4,
+                ((None, parts.GREEN), (300, parts.YELLOW), (900, parts.RED)),
+            ),
+            oldest,
+            link=exporter,
+        ),
+        parts.rows(
+            Shape(
+                "Alerts",
+                "Alerts of the rules that ship with the exporter, as far as this Prometheus evaluates them.",
+                units.String,
+                "No alert is pending or firing; or the rules are not loaded here.",
+                24,
+                5,
+            ),
+            {"A": _ALERTS},
+            [
+                Column("alertname", "Alert"),
+                Column("alertstate", "State", names=[("firing", parts.RED), ("pending", parts.YELLOW)], width=90),
+                Column("severity", "Severity", width=90),
+                Column("job_name", "Job", link=parts.JOB_LINK),
+                Column("aws_account_id", "Account", width=130),
+                Column("aws_region", "Region", width=130),
+                Column("job_id", "Job id", width=130),
+            ],
+            by="State",
+            falling=False,
+        ),
+    ]
+
+
+_ALERTS = (
+    "max by (alertname, alertstate, severity, aws_account_id, aws_region, customization_type, job_id, job_name) (ALERTS{"
+    'alertname=~"Bedrock(Customization|Exporter).+",aws_account_id=~"$account",aws_region=~"$region",'
+    'customization_type=~"$type"})'
+)
+
+
+def _running() -> list[parts.Panel]:
+    model = one("job_id, base_model", of_jobs("job_info"))
+    subtask = one(f"{JOB}, subtask", of_jobs("subtask_status", _is("InProgress", "Stopping")))
+    waiting = f'label_replace({promql.WAITING}, "subtask", "waits", "", "")'
+    return [
+        parts.rows(
+            Shape(
+                "Running jobs",
+                "Every job that runs, the one in most trouble first. Trouble is how near a job is to the nearest "
+                "alert, by the thresholds that ship: waiting 2 h between sub-tasks, not modified for 12 h, twice its "
+                "expected duration, or Stopping for 1 h; 100 % is the threshold. Expected is the 0.95 quantile of "
+                "completed peers (same target, base model and type, at least 5).",
+                units.Short,
+                "No job runs.",
+                24,
+                10,
+            ),
+            {
+                "A": f"{promql.RUNNING_STATUS} * on (job_id) group_left (base_model) {model}",
+                "B": promql.TROUBLE,
+                "C": promql.of_running(f"{subtask}\nor {waiting}"),
+                "D": promql.of_running(promql.DURATION),
+                "E": promql.EXPECTED,
+                "F": f"{promql.of_running(promql.DURATION)}\n/ {promql.EXPECTED}",
+                "G": promql.WAITING,
+                "H": promql.of_running(promql.NOT_MODIFIED),
+            },
+            [
+                Column("job_name", "Job", link=parts.JOB_LINK),
+                Column("trouble", "Trouble", width=110),
+                Column("B", "Near to an alert", units.PercentUnit, _LIMITS, width=130),
+                Column("status", "Status", names=[*parts.STATUS_COLORS.items()], width=100),
+                Column("subtask", "Sub-task", width=130),
+                Column("D", "Age", units.Seconds, width=90),
+                Column("E", "Expected", units.Seconds, width=90),
+                Column("F", "Age / expected", units.PercentUnit, _SLOW, gauge=LIMIT["jobSlow"], width=150),
+                Column("G", "Waits for", units.Seconds, width=90),
+                Column("H", "Not modified for", units.Seconds, width=130),
+                Column("customization_type", "Type"),
+                Column("base_model", "Base model"),
+                Column("aws_account_id", "Account", width=130),
+                Column("aws_region", "Region", width=120),
+                Column("job_id", "Job id", width=130),
+            ],
+            by="Near to an alert",
+        ),
+        parts.over_time(
+            Shape(
+                "Running jobs by type",
+                "Jobs that are InProgress or Stopping, exact, by customization type.",
+                units.Short,
+                NO_JOBS,
+                8,
+            ),
+            {
+                "{{customization_type}}": "sum by (customization_type) ("
+                + one(f"{TARGET}, status, customization_type", of_jobs("jobs", _is("InProgress", "Stopping")))
+                + ")"
+            },
+            stacked=True,
+        ),
+        parts.over_time(
+            Shape(
+                "Sub-tasks that run",
+                "Sub-tasks under way, of all jobs that have not ended: where the jobs are. The series do not tell "
+                "customization types apart.",
+                units.Short,
+                NO_JOBS,
+                8,
+            ),
+            {
+                "{{subtask}}": "sum by (subtask) ("
+                + one(f"{TARGET}, subtask", of_jobs_of_any_type("subtasks", _is("InProgress")))
+                + ")"
+            },
+            stacked=True,
+        ),
+        parts.over_time(
+            Shape(
+                "Waiting jobs",
+                "Time that jobs have waited between two sub-tasks, the ten that wait longest. The line is the "
+                "threshold of the alert. It goes on growing while AWS can't be reached.",
+                units.Seconds,
+                "No job waited in the time range.",
+                8,
+                steps=((None, parts.GREEN), (LIMIT["jobWaiting"], parts.RED)),
+            ),
+            {"{{job_name}}": f"topk(10, {promql.WAITING})"},
+            limits=True,
+            links=[("Open the job", parts.link_to(parts.JOB, "var-job_id=${__field.labels.job_id}"))],
+        ),
+    ]
+
+
+_LIMITS: parts.Steps = ((None, parts.GREEN), (0.5, parts.YELLOW), (1, parts.RED))
+_SLOW: parts.Steps = ((None, parts.GREEN), (1, parts.YELLOW), (LIMIT["jobSlow"], parts.RED))
+
+
+def _ended() -> list[parts.Panel]:
+    ended = one(JOB, of_jobs("job_ended_timestamp_seconds"))
+    return [
+        parts.over_time(
+            Shape(
+                "Failures over time",
+                f"Jobs that failed in each interval, by customization type. {ENDED_ABOUT}",
+                units.Short,
+                "No job failed in the time range.",
+                8,
+            ),
+            {"{{customization_type}}": promql.ended_in_step("customization_type", "Failed")},
+            stacked=True,
+            steps=True,
+        ),
+        parts.over_time(
+            Shape(
+                "Ended jobs over time",
+                f"Jobs that ended in each interval, by how. {ENDED_ABOUT}",
+                units.Short,
+                "No job ended in the time range.",
+                8,
+            ),
+            {"{{status}}": promql.ended_in_step("status", promql.ENDED)},
+            stacked=True,
+            steps=True,
+            colors=parts.STATUS_COLORS,
+        ),
+        parts.number(
+            Shape(
+                "Success rate",
+                f"Completed among the jobs that completed or failed; stopped ones do not count. {ENDED_ABOUT}",
+                units.PercentUnit,
+                "No job completed or failed in the time range.",
+                3,
+                steps=_SUCCESS,
+            ),
+            f"avg({promql.SUCCESS})",
+            decimals=1,
+        ),
+        parts.bars(
+            Shape(
+                "Success rate by type",
+                f"Completed among the jobs that completed or failed. {ENDED_ABOUT}",
+                units.PercentUnit,
+                "No job completed or failed in the time range.",
+                5,
+                steps=_SUCCESS,
+            ),
+            {"{{customization_type}}": f"avg by (customization_type) ({promql.SUCCESS})"},
+            largest=1,
+        ),
+        parts.rows(
+            Shape(
+                "Failed jobs",
+                f"Jobs that failed in the time range, the last one first. Why, the list of jobs does not say: "
+                f"`aws bedrock get-model-customization-job` does. {ENDED_ABOUT}",
+                units.Short,
+                "No job failed in the time range.",
+                24,
+            ),
+            {
+                "A": f"1000 * ({ended} > time() - $__range_s)\nand on (job_id) {promql.in_state('Failed')}",
+                "B": f"{promql.DURATION}\nand on (job_id) ({ended} > time() - $__range_s)\n"
+                f"and on (job_id) {promql.in_state('Failed')}",
+                "C": f"{one(f'{JOB}, base_model', of_jobs('job_info'))}\n"
+                f"and on (job_id) ({ended} > time() - $__range_s)\nand on (job_id) {promql.in_state('Failed')}",
+            },
+            [
+                Column("job_name", "Job", link=parts.JOB_LINK),
+                Column("A", "Failed at", units.DatetimeISO),
+                Column("B", "After", units.Seconds),
+                Column("customization_type", "Type"),
+                Column("base_model", "Base model"),
+                Column("aws_account_id", "Account", width=130),
+                Column("aws_region", "Region", width=120),
+                Column("job_id", "Job id", width=130),
+            ],
+            by="Failed at",
+        ),
+    ]
+
+
+_SUCCESS: parts.Steps = ((None, parts.RED), (0.8, parts.YELLOW), (0.95, parts.GREEN))
+
+
+def _all() -> list[parts.Panel]:
+    return [
+        parts.matrix(
+            Shape(
+                "Jobs by status and type",
+                "All jobs in the lists, exact. AWS never takes one off its list: what has ended only ever grows.",
+                units.Short,
+                NO_JOBS,
+                12,
+                7,
+            ),
+            f"sum by (status, customization_type) ({JOBS_BY_STATUS})",
+            row="status",
+            column="customization_type",
+        ),
+        parts.rows(
+            Shape(
+                "Durations by base model",
+                "From creation to end, of the jobs completed within baseline_window (90 days). Count and mean are over "
+                "all chosen targets; quantiles can't be put together, so they are those of the slowest target.",
+                units.Seconds,
+                "No job completed within baseline_window.",
+                12,
+                7,
+            ),
+            {
+                "A": f"sum by (base_model, customization_type) ({_completed('_count')})",
+                "B": f"sum by (base_model, customization_type) ({_completed('_sum')})\n"
+                f"/ sum by (base_model, customization_type) ({_completed('_count')})",
+                "C": f"max by (base_model, customization_type) ({_quantile(0.5)})",
+                "D": f"max by (base_model, customization_type) ({_quantile(0.95)})",
+            },
+            [
+                Column("base_model", "Base model"),
+                Column("customization_type", "Type"),
+                Column("A", "Completed", units.Short, width=100),
+                Column("B", "Mean", units.Seconds, width=90),
+                Column("C", "Median", units.Seconds, width=90),
+                Column("D", "0.95 quantile", units.Seconds, width=120),
+            ],
+            by="0.95 quantile",
+        ),
+    ]
+
+
+def _completed(part: str, *matchers: str) -> str:
+    family = of_jobs(f"completed_job_duration_seconds{part}", *matchers)
+    return one(f"{TARGET}, base_model, customization_type", family)
+
+
+def _quantile(of: float) -> str:
+    return _completed("", f'quantile="{of}"')
+
+
+def _is(*statuses: str) -> str:
+    return promql.any_of("status", statuses)
