@@ -478,6 +478,8 @@ def _discovery(
     for number, region in enumerate(regions):
         if region in regions[:number]:
             faults[*_ORGANIZATIONS, "regions", number] = f"{region!r} is in this list already"
+        elif _partition(region) != _partition(regions[0]):
+            faults[*_ORGANIZATIONS, "regions", number] = f"{region!r} is not in the partition of {regions[0]!r}"
     return Discovery(
         role_name=entry.role_name,
         regions=regions,

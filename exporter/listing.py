@@ -14,8 +14,8 @@ _log = logging.getLogger(__name__)
 RETRY = 60.0
 """Seconds from the end of a failed listing to the next one."""
 
-TIMEOUT = 300.0
-"""Deadline of one listing, seconds: thousands of accounts take many calls, which AWS answers slowly."""
+TIMEOUT = 1800.0
+"""Deadline of one listing, seconds: tags take a call for each account, and AWS allows few of these a second."""
 
 Accounts = tuple[Account, ...]
 

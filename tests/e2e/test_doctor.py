@@ -18,8 +18,8 @@ import boto3
 import faults
 import pytest
 from e2e.processes import PATIENCE, clean_environment, simulated_aws, wait_for
+from e2e.somebody_elses_aws import moto
 from faults import ACCOUNT, OTHER, ROLE, Service
-from moto.server import ThreadedMotoServer
 from test_organizations import aws_error
 
 from exporter.simulator import Request, Respond, Response, Server, World, answer
@@ -175,9 +175,9 @@ def test_progress(tmp_path: Path, aws: str) -> None:
     assert len({len(line) for line in lines[:-1]}) == 1  # each covers the one before
 
 
-def test_progress_of_a_listing(tmp_path: Path, moto: str) -> None:
+def test_progress_of_a_listing(tmp_path: Path, organization: str) -> None:
     """The accounts are listed first, which takes its time, too."""
-    _, shown = on_a_terminal(DISCOVERY, tmp_path, moto, AWS_ENDPOINT_URL_ORGANIZATIONS=moto)
+    _, shown = on_a_terminal(DISCOVERY, tmp_path, organization, AWS_ENDPOINT_URL_ORGANIZATIONS=organization)
     lines = [line.rstrip() for line in shown.split("\r")]
     assert lines[:2] == ["listing the accounts of the organization", "targets checked: 0 of 4"]
 
@@ -396,16 +396,19 @@ def test_a_signal_ends_it(tmp_path: Path, number: signal.Signals) -> None:
 
 
 @pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
-    """The URL of a running moto, with an organization of three accounts."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
+def empty() -> Iterator[str]:
+    """The URL of a running moto with nothing in it."""
+    with moto() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def organization(empty: str) -> str:
+    """The same, with an organization of three accounts."""
     client: Any = boto3.client(
         "organizations",
         region_name="us-east-1",
-        endpoint_url=url,
+        endpoint_url=empty,
         aws_access_key_id="any",
         aws_secret_access_key="any",
     )
@@ -413,16 +416,15 @@ def moto() -> Iterator[str]:
     for name in ("research", "products"):
         client.create_account(AccountName=name, Email=f"{name}@example.com")
     client.close()
-    yield url
-    server.stop()
+    return empty
 
 
 DISCOVERY = "discovery: {organizations: {role_name: bedrock-exporter, regions: [us-east-1, us-west-2]}}\n"
 
 
-def test_discovered_accounts(tmp_path: Path, moto: str) -> None:
+def test_discovered_accounts(tmp_path: Path, organization: str) -> None:
     """With a discovery, the accounts are listed first, and then each is checked."""
-    run = doctor(DISCOVERY, tmp_path, moto, AWS_ENDPOINT_URL_ORGANIZATIONS=moto)
+    run = doctor(DISCOVERY, tmp_path, organization, AWS_ENDPOINT_URL_ORGANIZATIONS=organization)
     heads = [re.split(r" {2,}", line)[:7] for line in printed(run).splitlines()[1:-2]]
     accounts = sorted({re.findall(r"\d{12}", place)[0] for place, *_ in heads[1:]})
     assert len(accounts) == 2

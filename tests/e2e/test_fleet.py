@@ -19,8 +19,8 @@ from urllib.parse import parse_qsl
 import boto3
 import pytest
 from e2e.processes import simulated_aws
+from e2e.somebody_elses_aws import moto
 from faults import action_of, error, job, sts_error
-from moto.server import ThreadedMotoServer
 
 from exporter import config
 from exporter.app import App
@@ -141,17 +141,13 @@ def make_jobs(moto: str) -> dict[tuple[str, str], int]:
 
 @pytest.fixture
 def front(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Front, dict[tuple[str, str], int]]]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    moto = f"http://{host}:{port}"
-    front = Front(moto)
-    made = make_jobs(moto)
-    with Server(front) as running:
-        for name, value in simulated_aws(running.url).items():
-            monkeypatch.setenv(name, value)
-        yield front, made
-    server.stop()
+    with moto() as url:
+        front = Front(url)
+        made = make_jobs(url)
+        with Server(front) as running:
+            for name, value in simulated_aws(running.url).items():
+                monkeypatch.setenv(name, value)
+            yield front, made
 
 
 def values(page: str, name: str, label: str = "") -> dict[tuple[str, str], float]:

@@ -10,8 +10,8 @@ from typing import Any
 import boto3
 import pytest
 from e2e.processes import PATIENCE, clean_environment
+from e2e.somebody_elses_aws import moto
 from faults import ACCOUNT
-from moto.server import ThreadedMotoServer
 
 from exporter import permissions
 
@@ -40,14 +40,11 @@ def test_cfn_lint_finds_what_is_wrong(tmp_path: Path) -> None:
     assert "Permit" in lint(wrong, tmp_path).stdout
 
 
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
+@pytest.fixture(scope="module", name="moto")
+def _moto() -> Iterator[str]:
     """The URL of a running moto."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto() as url:
+        yield url
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 from e2e.processes import clean_environment, once, simulated_aws
-from moto.server import ThreadedMotoServer
+from e2e.somebody_elses_aws import moto
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -26,14 +26,11 @@ targets:
 """
 
 
-@pytest.fixture(scope="module")
-def moto() -> Iterator[str]:
+@pytest.fixture(scope="module", name="moto")
+def _moto() -> Iterator[str]:
     """The URL of a running moto."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with moto() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

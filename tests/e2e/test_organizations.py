@@ -7,7 +7,7 @@ from typing import Any
 import boto3
 import pytest
 from e2e.processes import simulated_aws
-from moto.server import ThreadedMotoServer
+from e2e.somebody_elses_aws import moto
 
 from exporter.bedrock import Sessions, TargetClient, list_accounts
 from exporter.discovery import discovered_targets
@@ -42,13 +42,16 @@ def client(service: str, url: str, **credentials: str) -> Any:
 
 
 @pytest.fixture(scope="module")
-def organization() -> Iterator[Organization]:
+def empty() -> Iterator[str]:
+    """The URL of a running moto with nothing in it."""
+    with moto() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def organization(empty: str) -> Organization:
     """Units in units with accounts in them: one suspended, one outside of every unit, some with tags."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    api = client("organizations", url)
+    api = client("organizations", empty)
     api.create_organization(FeatureSet="ALL")
     root = api.list_roots()["Roots"][0]["Id"]
     units: dict[str, str] = {}
@@ -76,8 +79,7 @@ def organization() -> Iterator[Organization]:
         add(f"many-{number}", "many")
     api.close_account(AccountId=accounts["closed"])
     api.close()
-    yield Organization(url, root, units, accounts)
-    server.stop()
+    return Organization(empty, root, units, accounts)
 
 
 @pytest.fixture
