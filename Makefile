@@ -24,7 +24,7 @@ TOOLS := promtool=prometheus prometheus=prometheus systemd-analyze=systemd amtoo
 	prometheus-alertmanager=prometheus-alertmanager
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-unit test-unit-oldest bench soak lint docs dist image lock version tools clean
+.PHONY: help demo run test test-unit test-unit-oldest bench soak signal-quality lint docs dist image lock version tools clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ bench: $(call venv,$(NEWEST))/tested ## Cost of a walk and of a scrape, against 
 
 soak: $(call venv,$(NEWEST))/tested ## Months of uptime in minutes: whether memory, threads or connections pile up
 	$(call venv,$(NEWEST))/bin/python -m tests.reliability.soak $(FLAGS)
+
+signal-quality: $(call venv,$(NEWEST))/tested tools ## The alerts over a simulated year: what they tell, and what they miss
+	$(call venv,$(NEWEST))/bin/python -m tests.signal_quality --json docs/monitoring/signal_quality.json $(FLAGS)
 
 lint: $(call venv,$(OLDEST))/tested ## Style, types, and the direction of imports
 	$(call venv,$(OLDEST))/bin/ruff check .
