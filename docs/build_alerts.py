@@ -6,8 +6,9 @@ import json
 import re
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 DOCS = Path(__file__).parent
 if str(DOCS) not in sys.path:
@@ -25,9 +26,130 @@ from monitoring.alerts import (  # noqa: E402 - found by the line above
     held,
 )
 
+PLACE = DOCS / "alerts.md"
+FIGURES = DOCS / "monitoring" / "signal_quality.json"
 RULES = DOCS / "monitoring" / "rules.yaml"
 CHART = "bedrock-customization-exporter"
 CHART_RULES = DOCS.parent / "helm" / "templates" / "_rules.tpl"
+
+INTRO = """\
+# Alerts
+
+<!-- Written by docs/build_alerts.py from docs/monitoring: `make docs`. -->
+
+They tell of jobs that failed or are stuck, and of an exporter that can't see. With Prometheus alone, load
+[monitoring/rules.yaml](monitoring/rules.yaml) by `rule_files`. With Prometheus Operator, set
+`prometheusRule.enabled` of the [chart](../helm/README.md), which makes the same rules with your thresholds. Each alert
+links to its runbook, by `runbook_url`, and to a dashboard, by `dashboard_url`; all resolve by themselves.
+
+| alert | severity | fires when |
+|---|---|---|
+"""
+
+THRESHOLDS_INTRO = """\
+
+## Thresholds
+
+Values of the chart below `prometheusRule.thresholds`. Those that are said to be *by type* can have another value for a
+customization type:
+
+```yaml
+prometheusRule:
+  enabled: true
+  thresholds:
+    jobWaiting: 3h
+    byCustomizationType:
+      DISTILLATION: {jobNotProgressing: 24h, jobSlow: 3}
+```
+
+| threshold | default | what | by type |
+|---|---|---|---|
+"""
+
+PROMISES = """\
+
+## What you can count on
+
+- **A restart of the exporter changes nothing.** Alerts on jobs neither begin nor cease while it is away, for an hour at
+  most; those on targets bridge five minutes.
+- **An outage of AWS is told of by the exporter's alerts, not by those on jobs.** What holds of a job is taken from good
+  walks only. While there are none, what the last ones showed stays: times that go on growing start nothing, and series
+  that end after `stale_after` end nothing.
+- **A job that failed unseen is alerted on when it is seen**, be it hours later: what counts is that the last good walk
+  an hour ago ended before the job did. So the first walk of a new target does not tell of last week's failures.
+- **One alert for one trouble.** A job that waits between two sub-tasks is none that is slow or does not progress; of
+  these two, the one judges jobs whose peers are known, the other jobs whose peers are not.
+- **Replicas count once.** What differs between them (`instance`, `pod` and the like, `prometheusRule.replicaLabels` of
+  the chart) is aggregated away after everything else, so all that is said of a job comes from the same replica. Of a
+  pair, one that sees is enough. The target's own labels stay, to route by.
+- **A region without the service is no trouble**: targets whose reason is `unsupported_region` are passed over.
+
+## What they can't do
+
+- If the exporter is away for more than an hour, alerts on jobs resolve, and fire again when it is back. The same hour
+  passes before the alerts of a target end that was taken out of the configuration.
+- What failed while the exporter was away for more than three days is not alerted on.
+- Where credentials, not the configuration, say which account a target is, a restart while AWS is out of reach leaves
+  its alerts with `aws_account_id="unknown"` until the first answer.
+- If Prometheus itself is away for more than five minutes in an outage of AWS, alerts on jobs resolve until AWS is back.
+- One of several shards whose pod Prometheus no longer knows of, because it is not scheduled, say, is not missed:
+  alert on the StatefulSet, as kube-state-metrics shows it.
+- A failed job for which AWS gives neither `endTime` nor `lastModifiedTime` is counted and has its status, but no
+  alert.
+
+## Routing
+
+One trouble of the exporter can bring several of its alerts. In Alertmanager, let the worst one speak:
+
+```yaml
+inhibit_rules:
+  - source_matchers: [alertname="BedrockExporterTargetStale"]
+    target_matchers: [alertname=~"BedrockExporterTargetDown|BedrockExporterThrottled"]
+    equal: [aws_account_id, aws_region]
+```
+
+## Why they are as they are
+
+- **BedrockCustomizationJobFailed** does not ask whether a job ended within the hour: one that failed in an outage of
+  two hours would never be told of.
+- **BedrockCustomizationJobNotProgressing** leaves jobs with known peers to **BedrockCustomizationJobSlow**. If it took
+  all that were not modified for {jobNotProgressing}, each training that is meant to take longer would alert; and if
+  it asked for more than the 0.95 quantile of the peers, one in twenty of these would still.
+- **BedrockCustomizationJobSlow** passes over a job while it waits between two sub-tasks, and lasts until the job has
+  ended: what is expected of it changes as others complete.
+- **BedrockCustomizationJobStopping** does not trust the time of the last modification alone, as no document says that
+  AWS modifies a job when it is told to stop.
+- **BedrockExporterTargetStale** goes by how long walks have failed, not by the age of the last good one: that would
+  fire at once when the exporter comes back after an hour, and never for a target that has not had one.
+"""
+
+QUALITY = """\
+
+## Signal quality
+
+`make signal-quality` simulates {days} days of one account, with {jobs:,} jobs: lengths as they were recorded of the
+service, some waits of up to 100 minutes and stops of up to 50, trainings of 14 hours and more, and the troubles below.
+Around them AWS is out of reach {outages_of_aws} times, for minutes to six hours, and fails one walk in 200 besides; the
+exporter is away {outages_of_exporter} times, for minutes to eight hours, and replaced by another instance {rollouts}
+times. The real poller walks these jobs, and what the real exposition shows is scraped every {step} and evaluated by
+`promtool test rules` with the rules above as they ship, in stretches of four days. Jobs keep their series for {retain}
+after their end. The same seed gives the same table.
+
+An alert is as it should be if it begins within 10 minutes of when somebody could have known (the threshold is
+reached, and no outage hides it), is the right one and the only one, and ceases within 10 minutes of the end of the
+trouble. Trouble that was over within 10 minutes of that moment is left out. A job may alert a second time after an hour
+without the exporter.
+
+| jobs | number | alerted once | once again | not alerted | otherwise | too late | too long | median delay | longest |
+|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
+{of_jobs}
+For the three kinds that have no trouble to tell of, *alerted once* means: not at all.
+
+| alert | outages that call for it | once | not | otherwise | too late | median delay | longest |
+|---|--:|--:|--:|--:|--:|--:|--:|
+{of_exporter}
+*Otherwise* in the last line are alerts on the exporter without an outage.
+"""
 
 GROUPS: tuple[tuple[str, tuple[Recording, ...], tuple[Alert, ...]], ...] = (
     ("bedrock-customization-jobs", RECORDINGS, JOB_ALERTS),
@@ -41,10 +163,52 @@ DASHBOARDS = {
     "exporter": "/d/bedrock-customization-exporter",
 }
 
-Dialect = Callable[[str], str]
-"""Fills in the thresholds of an expression."""
+_BASES = {
+    "runbook_url": (RUNBOOKS, "{{ $values.runbookUrl }}"),
+    "dashboard_url": ("", "{{ $values.dashboardUrl }}"),
+}
+"""Annotation → how it begins, and what of the chart's values takes the place of that."""
 
 _BY_TYPE = re.compile(r"^( *)«(\w+)\|(.*?)»$", re.MULTILINE | re.DOTALL)
+
+
+def build() -> str:
+    """The text of docs/alerts.md."""
+    alerts = "".join(
+        f"| [{alert.name}](runbooks/{alert.name}.md) | {alert.severity} | {in_words(alert.fires)} |\n"
+        for alert in (*JOB_ALERTS, *EXPORTER_ALERTS)
+    )
+    thresholds = "".join(
+        f"| `{threshold.name}` | {threshold.default} | {threshold.about} | {'yes' if threshold.by_type else ''} |\n"
+        for threshold in THRESHOLDS
+    )
+    promises = PROMISES.replace("{jobNotProgressing}", str(_THRESHOLDS["jobNotProgressing"].default))
+    return INTRO + alerts + THRESHOLDS_INTRO + thresholds + promises + _quality()
+
+
+def _quality() -> str:
+    figures = json.loads(FIGURES.read_text(encoding="utf-8"))
+    figures |= {"step": _in_time(figures["step_seconds"]), "retain": _in_time(figures["retain_seconds"])}
+    ends = ("median_delay", "longest_delay")
+    figures["of_jobs"] = "".join(
+        _row(row, ("count", "once", "again", "missed", "wrong", "late", "long"), ends) for row in figures["of_jobs"]
+    )
+    figures["of_exporter"] = "".join(
+        _row(row, ("count", "once", "missed", "wrong", "late"), ends) for row in figures["of_exporter"]
+    )
+    return QUALITY.format(**figures)
+
+
+def _row(row: dict[str, Any], counts: tuple[str, ...], times: tuple[str, ...]) -> str:
+    cells = [row["of"], *(f"{row[name]:,}" for name in counts)]
+    cells += ["" if row[name] is None else _in_time(row[name]) for name in times]
+    return f"| {' | '.join(cells)} |\n"
+
+
+def _in_time(seconds: int) -> str:
+    """Such as 2 min 5 s."""
+    parts = ((seconds // 3600, "h"), (seconds // 60 % 60, "min"), (seconds % 60, "s"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"
 
 
 def build_rules() -> str:
@@ -131,8 +295,7 @@ def _chart_alert(alert: Alert) -> Iterator[str]:
     yield f'    {{{{- include "{CHART}.rules.labels" (list $values "{alert.name}" "{alert.severity}") | nindent 10 }}}}'
     yield "  annotations:"
     for name, text in annotations(alert).items():
-        own = {"runbook_url": (RUNBOOKS, "{{ $values.runbookUrl }}"), "dashboard_url": ("", "{{ $values.dashboardUrl }}")}
-        base, value = own.get(name, ("", ""))
+        base, value = _BASES.get(name, ("", ""))
         quoted = json.dumps(text.removeprefix(base))[1:-1]
         yield f'    {name}: "{value}{{{{`{quoted}`}}}}"'
 
@@ -191,5 +354,6 @@ def _indented(lines: Iterable[str], by: str = "      ") -> Iterator[str]:
 
 
 if __name__ == "__main__":
+    PLACE.write_text(build(), encoding="utf-8")
     RULES.write_text(build_rules(), encoding="utf-8")
     CHART_RULES.write_text(build_chart_rules(), encoding="utf-8")

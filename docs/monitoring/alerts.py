@@ -60,8 +60,8 @@ THRESHOLDS = (
     Threshold("jobNotProgressing", "12h", "An InProgress job has not been modified", True),
     Threshold("jobSlow", 2, "A job runs longer than so many times the 0.95 quantile of its completed peers", True),
     Threshold("jobStopping", "1h", "A job has been Stopping", True),
-    Threshold("targetDown", "10m", "The walks of a target have failed"),
-    Threshold("targetStale", "15m", "The walks of a target have failed; as poll.stale_after in the configuration"),
+    Threshold("targetDown", "10m", "The walks of a target have failed; above 5m, or a restart fires it"),
+    Threshold("targetStale", "15m", "The same, until its series end: poll.stale_after of the configuration; above 5m"),
     Threshold("throttled", 5, "So many walks within 30 minutes have failed as throttled"),
     Threshold("jobSeriesOmitted", "1h", "The budget has left out jobs"),
     Threshold("configReloadFailed", "5m", "The last reload has failed"),
@@ -128,6 +128,7 @@ def by_type(name: str, comparison: str) -> str:
 _JOB_LABELS = ", ".join(JOB_LABELS)
 _TARGET_UP = EXPORTER_PREFIX + "target_up"
 _TARGET_SUCCESS = EXPORTER_PREFIX + "target_last_success_timestamp_seconds"
+_IN_PROGRESS = JOBS_PREFIX + 'job_status{status="InProgress"}'
 _WAITING = JOBS_PREFIX + "job_waiting_seconds"
 _UNMODIFIED = JOBS_PREFIX + "job_time_since_last_modified_seconds"
 _DURATION = JOBS_PREFIX + "job_duration_seconds"
@@ -185,7 +186,7 @@ unless ignoring (reason)
 
 _UNMODIFIED_LONG = f"""\
 {by_type("jobNotProgressing", f"{_UNMODIFIED}$types > $threshold")}
-  unless {_UNMODIFIED} <= {_EXPECTED}
+  unless {_EXPECTED}
   unless {_WAITING}"""
 
 _SLOW = f"""\
@@ -196,12 +197,12 @@ _PLACE = "account {{ $labels.aws_account_id }} in {{ $labels.aws_region }}"
 _JOB = "{{ $labels.customization_type }} job {{ $labels.job_name }} ({{ $labels.job_id }}) of " + _PLACE
 _AGE = "{{ $value | humanizeDuration }}"
 _REASON = (
-    '{{ with printf "max by (reason) (' + EXPORTER_PREFIX + "target_failure_info{aws_account_id=%q,aws_region=%q})\" "
-    "$labels.aws_account_id $labels.aws_region | query }} Reason: {{ . | first | label \"reason\" }}.{{ end }}"
+    '{{ with printf "max by (reason) (' + EXPORTER_PREFIX + 'target_failure_info{aws_account_id=%q,aws_region=%q})" '
+    '$labels.aws_account_id $labels.aws_region | query }} Reason: {{ . | first | label "reason" }}.{{ end }}'
 )
 
 _LAST_SUCCESS = (
-    '{{ with printf "time() - max (' + _TARGET_SUCCESS + "{aws_account_id=%q,aws_region=%q})\" "
+    '{{ with printf "time() - max (last_over_time(' + _TARGET_SUCCESS + '{aws_account_id=%q,aws_region=%q}[3d]))" '
     "$labels.aws_account_id $labels.aws_region | query }} The last good one ended "
     "{{ . | first | value | humanizeDuration }} ago.{{ end }}"
 )
@@ -220,7 +221,7 @@ JOB_ALERTS = (
   ) + 300""",
         "The job ended after the walk that was the last good one $jobFailed ago, so nobody could know then; 5 minutes "
         "more are for jobs that ended while that walk was under way. Without such a walk, as with a new target, it "
-        "ended within $jobFailed. So a job that failed in an outage alerts when it is seen, once, and last week's do not.",
+        "ended within $jobFailed. So a job that failed in an outage alerts when it is seen, and last week's do not.",
         "Job {{ $labels.job_name }} has failed",
         f"The {_JOB} failed {_AGE} ago. Bedrock's failure message says why; nothing starts it again by itself.",
         "job",
@@ -245,14 +246,11 @@ max without ($replica) (
     Alert(
         "BedrockCustomizationJobNotProgressing",
         "warning",
-        "an InProgress job that does not wait between sub-tasks has not been modified for $jobNotProgressing, nor for "
-        "as long as its completed peers took (their 0.95 quantile), and `BedrockCustomizationJobSlow` has not fired for "
-        "it before",
-        f"""\
-{_seen(_UNMODIFIED_LONG, "InProgress")}
-unless {_SLOW_JOBS}""",
-        "Nobody knows whether AWS modifies a job while it trains, so what is usual for its peers is no trouble. Of this "
-        "alert and BedrockCustomizationJobSlow the one that fires first keeps the job.",
+        "an InProgress job with fewer than five completed peers, which does not wait between sub-tasks, has not been "
+        "modified for $jobNotProgressing",
+        _seen(_UNMODIFIED_LONG, "InProgress"),
+        "AWS may not modify a job while it trains. So where it is known how long its peers took, that is what counts: "
+        "see BedrockCustomizationJobSlow.",
         "Job {{ $labels.job_name }} does not progress",
         f"The {_JOB} is InProgress and was last modified {_AGE} ago.",
         "job",
@@ -262,10 +260,9 @@ unless {_SLOW_JOBS}""",
         "BedrockCustomizationJobSlow",
         "warning",
         "an InProgress job that does not wait between sub-tasks has run $jobSlow times as long as its completed peers "
-        "(their 0.95 quantile), and `BedrockCustomizationJobNotProgressing` has not fired for it before",
+        "(their 0.95 quantile)",
         f"""\
 {_seen(_SLOW, "InProgress")}
-unless {_STILL_JOBS}
 or
 ({_seen(_DURATION, "InProgress")} and {_SLOW_JOBS})""",
         "Once slow, a job stays so until it ends: slow peers that complete meanwhile raise what is expected.",
@@ -280,7 +277,7 @@ or
         "a job has been Stopping for $jobStopping",
         f"""\
 {_seen(by_type("jobStopping", f"({_UNMODIFIED}$types or {_DURATION}$types) > $threshold"), "Stopping")}
-unless max without ($replica, status) (max_over_time({JOBS_PREFIX}job_status{{status="InProgress"}}[$jobStopping])) == 1""",
+unless max without ($replica, status) (max_over_time({_IN_PROGRESS}[$jobStopping])) == 1""",
         "AWS may not say when it was asked to stop, so nor may it have been seen InProgress within $jobStopping.",
         "Job {{ $labels.job_name }} does not stop",
         f"The {_JOB} was asked to stop, last modified {_AGE} ago, and is still Stopping.",
@@ -310,8 +307,8 @@ EXPORTER_ALERTS = (
         "As the one above, for longer. The age of the last good walk would say nothing of a target that never had one, "
         "and too much of an exporter that has just come back.",
         "Nobody watches the jobs of " + _PLACE,
-        f"Every walk of {_PLACE} has failed for so long that the series of its jobs have ended.{_REASON}{_LAST_SUCCESS} "
-        "A job that fails or gets stuck now is alerted on when walks are good again.",
+        f"Every walk of {_PLACE} has failed for so long that the series of its jobs have ended."
+        f"{_REASON}{_LAST_SUCCESS} A job that fails or gets stuck now is alerted on when walks are good again.",
         "exporter",
         wait="targetStale",
     ),
@@ -319,7 +316,7 @@ EXPORTER_ALERTS = (
         "BedrockExporterThrottled",
         "warning",
         "$throttled walks of a target within 30 minutes have failed as throttled",
-        f"max without ($replica) (increase({EXPORTER_PREFIX}target_walk_failures_total{{reason=\"throttled\"}}[30m]))\n"
+        f'max without ($replica) (increase({EXPORTER_PREFIX}target_walk_failures_total{{reason="throttled"}}[30m]))\n'
         ">= $throttled",
         "A walk that is throttled now and then is made up for by the next one.",
         "AWS throttles the walks of " + _PLACE,
@@ -334,8 +331,8 @@ EXPORTER_ALERTS = (
         f"{_latest('target_job_series_omitted', '1h')} > 0",
         "An hour of failures, or without the exporter, does not end it.",
         "Some jobs of " + _PLACE + " have no series",
-        f"The {{{{ $value }}}} jobs of {_PLACE} that ended first within job_series.retain have no series of their own, as "
-        "job_series.max_jobs is reached. If that many end within the hour, failed ones go unnoticed.",
+        f"The {{{{ $value }}}} jobs of {_PLACE} that ended first within job_series.retain have no series of their own, "
+        "as job_series.max_jobs is reached. If that many end within the hour, failed ones go unnoticed.",
         "exporter",
         wait="jobSeriesOmitted",
     ),
@@ -375,7 +372,7 @@ up == 0 and on (job, instance) last_over_time({EXPORTER_PREFIX}build_info[1d])
 or
 absent({EXPORTER_PREFIX}build_info)
   unless on () (up == 0 and on (job, instance) last_over_time({EXPORTER_PREFIX}build_info[1d]))""",
-        "What was an exporter within a day can't be scraped; or no exporter is there, and none that is known to be down.",
+        "What was an exporter within a day can't be scraped; or there is none, nor one that is known to be down.",
         "The exporter for Bedrock customization jobs is down",
         "Prometheus can't scrape {{ with $labels.instance }}the exporter {{ . }}{{ else }}any exporter for Bedrock "
         "customization jobs{{ end }}. Unless a replica of it runs, nobody watches its jobs.",

@@ -60,12 +60,11 @@ groups:
         expr: |-
           max without ({{ $replica }}) (
             {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobNotProgressing" "bedrock_model_customization_job_time_since_last_modified_seconds$types > $threshold") | nindent 12 }}
-            unless bedrock_model_customization_job_time_since_last_modified_seconds <= bedrock_model_customization_job_expected_duration_seconds
+            unless bedrock_model_customization_job_expected_duration_seconds
             unless bedrock_model_customization_job_waiting_seconds
             and ignoring (status) bedrock_model_customization_job_status{status="InProgress"} == 1
             and ignoring (job_id, job_name, customization_type) bedrock_exporter_target_up == 1
           )
-          unless customization_job:bedrock_model_customization_job_duration_seconds:slow
           or
           (customization_job:bedrock_model_customization_job_time_since_last_modified_seconds:stuck and ignoring (job_id, job_name, customization_type) target:bedrock_exporter_target_up:recent == 0)
       - alert: BedrockCustomizationJobNotProgressing
@@ -87,7 +86,6 @@ groups:
             and ignoring (status) bedrock_model_customization_job_status{status="InProgress"} == 1
             and ignoring (job_id, job_name, customization_type) bedrock_exporter_target_up == 1
           )
-          unless customization_job:bedrock_model_customization_job_time_since_last_modified_seconds:stuck
           or
           (max without ({{ $replica }}) (
             bedrock_model_customization_job_duration_seconds
@@ -140,7 +138,7 @@ groups:
           {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockExporterTargetDown" "warning") | nindent 10 }}
         annotations:
           summary: "{{`Can't list the jobs of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }}`}}"
-          description: "{{`Every walk of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }} fails.{{ with printf \"max by (reason) (bedrock_exporter_target_failure_info{aws_account_id=%q,aws_region=%q})\" $labels.aws_account_id $labels.aws_region | query }} Reason: {{ . | first | label \"reason\" }}.{{ end }}{{ with printf \"time() - max (bedrock_exporter_target_last_success_timestamp_seconds{aws_account_id=%q,aws_region=%q})\" $labels.aws_account_id $labels.aws_region | query }} The last good one ended {{ . | first | value | humanizeDuration }} ago.{{ end }} No alert on its jobs starts or ends meanwhile.`}}"
+          description: "{{`Every walk of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }} fails.{{ with printf \"max by (reason) (bedrock_exporter_target_failure_info{aws_account_id=%q,aws_region=%q})\" $labels.aws_account_id $labels.aws_region | query }} Reason: {{ . | first | label \"reason\" }}.{{ end }}{{ with printf \"time() - max (last_over_time(bedrock_exporter_target_last_success_timestamp_seconds{aws_account_id=%q,aws_region=%q}[3d]))\" $labels.aws_account_id $labels.aws_region | query }} The last good one ended {{ . | first | value | humanizeDuration }} ago.{{ end }} No alert on its jobs starts or ends meanwhile.`}}"
           runbook_url: "{{ $values.runbookUrl }}{{`/BedrockExporterTargetDown.md`}}"
           dashboard_url: "{{ $values.dashboardUrl }}{{`/d/bedrock-customization-exporter`}}"
       {{- end }}
@@ -155,7 +153,7 @@ groups:
           {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockExporterTargetStale" "critical") | nindent 10 }}
         annotations:
           summary: "{{`Nobody watches the jobs of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }}`}}"
-          description: "{{`Every walk of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }} has failed for so long that the series of its jobs have ended.{{ with printf \"max by (reason) (bedrock_exporter_target_failure_info{aws_account_id=%q,aws_region=%q})\" $labels.aws_account_id $labels.aws_region | query }} Reason: {{ . | first | label \"reason\" }}.{{ end }}{{ with printf \"time() - max (bedrock_exporter_target_last_success_timestamp_seconds{aws_account_id=%q,aws_region=%q})\" $labels.aws_account_id $labels.aws_region | query }} The last good one ended {{ . | first | value | humanizeDuration }} ago.{{ end }} A job that fails or gets stuck now is alerted on when walks are good again.`}}"
+          description: "{{`Every walk of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }} has failed for so long that the series of its jobs have ended.{{ with printf \"max by (reason) (bedrock_exporter_target_failure_info{aws_account_id=%q,aws_region=%q})\" $labels.aws_account_id $labels.aws_region | query }} Reason: {{ . | first | label \"reason\" }}.{{ end }}{{ with printf \"time() - max (last_over_time(bedrock_exporter_target_last_success_timestamp_seconds{aws_account_id=%q,aws_region=%q}[3d]))\" $labels.aws_account_id $labels.aws_region | query }} The last good one ended {{ . | first | value | humanizeDuration }} ago.{{ end }} A job that fails or gets stuck now is alerted on when walks are good again.`}}"
           runbook_url: "{{ $values.runbookUrl }}{{`/BedrockExporterTargetStale.md`}}"
           dashboard_url: "{{ $values.dashboardUrl }}{{`/d/bedrock-customization-exporter`}}"
       {{- end }}
