@@ -56,17 +56,23 @@ class Threshold:
 
 THRESHOLDS = (
     Threshold("jobFailed", "1h", "How long an alert on a failed job lasts, from when the exporter first saw it fail"),
-    Threshold("jobWaiting", "2h", "An InProgress job has had no sub-task running, while one is NotStarted", True),
-    Threshold("jobNotProgressing", "12h", "An InProgress job has not been modified", True),
+    Threshold(
+        "jobWaiting", "2h", "For so long an InProgress job has had no sub-task running, while one is NotStarted", True
+    ),
+    Threshold(
+        "jobNotProgressing", "12h", "For so long an InProgress job without known peers has not been modified", True
+    ),
     Threshold("jobSlow", 2, "A job runs longer than so many times the 0.95 quantile of its completed peers", True),
-    Threshold("jobStopping", "1h", "A job has been Stopping", True),
-    Threshold("targetDown", "10m", "The walks of a target have failed; above 5m, or a restart fires it"),
-    Threshold("targetStale", "15m", "The same, until its series end: poll.stale_after of the configuration; above 5m"),
+    Threshold("jobStopping", "1h", "A job has been Stopping for so long", True),
+    Threshold("targetDown", "10m", "The walks of a target have failed for so long; above 5m, or a restart fires it"),
+    Threshold(
+        "targetStale", "15m", "The same, until its series end: as poll.stale_after of the configuration, and above 5m"
+    ),
     Threshold("throttled", 5, "So many walks within 30 minutes have failed as throttled"),
-    Threshold("jobSeriesOmitted", "1h", "The budget has left out jobs"),
-    Threshold("configReloadFailed", "5m", "The last reload has failed"),
-    Threshold("discoveryFailed", "3h", "The last good listing of the organization's accounts is older"),
-    Threshold("exporterDown", "5m", "Prometheus can't scrape the exporter"),
+    Threshold("jobSeriesOmitted", "1h", "The budget has left out jobs for so long"),
+    Threshold("configReloadFailed", "5m", "The last reload failed so long ago"),
+    Threshold("discoveryFailed", "3h", "The last good listing of the organization's accounts is so old"),
+    Threshold("exporterDown", "5m", "Prometheus can't scrape the exporter for so long"),
 )
 
 Dashboard = Literal["overview", "job", "exporter"]
@@ -211,7 +217,7 @@ JOB_ALERTS = (
     Alert(
         "BedrockCustomizationJobFailed",
         "critical",
-        "a job is Failed, and $jobFailed ago nobody could know",
+        "a job has Failed, and $jobFailed ago no good walk could have shown it",
         f"""\
 {_seen(f"time() - {JOBS_PREFIX}job_ended_timestamp_seconds", "Failed")}
 < ignoring ({_JOB_LABELS}) group_left ()

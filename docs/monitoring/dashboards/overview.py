@@ -129,7 +129,8 @@ def _now() -> list[parts.Panel]:
 
 
 _ALERTS = (
-    "max by (alertname, alertstate, severity, aws_account_id, aws_region, customization_type, job_id, job_name) (ALERTS{"
+    "max by (alertname, alertstate, severity, aws_account_id, aws_region, customization_type, job_id, job_name) ("
+    "ALERTS{"
     'alertname=~"Bedrock(Customization|Exporter).+",aws_account_id=~"$account",aws_region=~"$region",'
     'customization_type=~"$type"})'
 )
@@ -144,9 +145,9 @@ def _running() -> list[parts.Panel]:
             Shape(
                 "Running jobs",
                 "Every job that runs, the one in most trouble first. Trouble is how near a job is to the nearest "
-                "alert, by the thresholds that ship: waiting 2 h between sub-tasks, not modified for 12 h, twice its "
-                "expected duration, or Stopping for 1 h; 100 % is the threshold. Expected is the 0.95 quantile of "
-                "completed peers (same target, base model and type, at least 5).",
+                "alert, by the thresholds that ship: waiting 2 h between sub-tasks, twice its expected duration, not "
+                "modified for 12 h where none is known, or Stopping for 1 h; 100 % is the threshold. Expected is the "
+                "0.95 quantile of completed peers (same target, base model and type, at least 5).",
                 units.Short,
                 "No job runs.",
                 24,

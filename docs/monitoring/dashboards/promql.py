@@ -107,7 +107,8 @@ LIMIT = {threshold.name: threshold.number for threshold in THRESHOLDS}
 # How near a running job is to each alert on it: 1 is the alert's threshold.
 _TROUBLES = {
     "waiting": f"{WAITING} / {LIMIT['jobWaiting']}",
-    "not modified": f"({NOT_MODIFIED} and on (job_id) {in_state('InProgress')} unless on (job_id) {WAITING})"
+    "not modified": f"({NOT_MODIFIED} and on (job_id) {in_state('InProgress')}"
+    f" unless on (job_id) {WAITING} unless on (job_id) {EXPECTED})"
     f" / {LIMIT['jobNotProgressing']}",
     "slow": f"({DURATION} - {WAITING} or {DURATION}) / ({LIMIT['jobSlow']} * {EXPECTED})",
     "stopping": f"({NOT_MODIFIED} and on (job_id) {in_state('Stopping')}) / {LIMIT['jobStopping']}",

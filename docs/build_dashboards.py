@@ -1,0 +1,67 @@
+"""Writes the Grafana dashboards of the chart, helm/dashboards/*.json, and docs/dashboards.md about them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+
+DOCS = Path(__file__).parent
+if str(DOCS) not in sys.path:
+    sys.path.insert(0, str(DOCS))
+
+from monitoring.dashboards import exporter, job, overview  # noqa: E402 - found by the line above
+
+DASHBOARDS = DOCS.parent / "helm" / "dashboards"
+PAGE = DOCS / "dashboards.md"
+
+INTRO = """\
+# Dashboards
+
+<!-- Written by docs/build_dashboards.py from docs/monitoring/dashboards: `make docs`. -->
+
+Three Grafana dashboards, in [helm/dashboards](../helm/dashboards). The [chart](../helm/README.md) installs them with
+`dashboards.enabled`, for Grafana's sidecar or as objects of Grafana Operator; as files they are imported by
+*Dashboards*, *New*, *Import*. [The compose example](examples/compose/README.md) has them provisioned. They link to
+each other and keep data source, variables and time range.
+
+Each has the variables *Data source*, *Account* and *Region*, those on jobs also *Type*, and *Target labels*: ad hoc
+filters on the labels that your targets have in the configuration, which differ from one installation to the next.
+What is scraped twice, by a pair of exporters or during a rollout, is counted once. Thresholds are those of the alerts
+as they ship.
+"""
+
+
+def build() -> dict[Path, str]:
+    """The text of each file."""
+    boards = {module.__name__.rpartition(".")[2]: module.build() for module in (overview, job, exporter)}
+    files = {
+        DASHBOARDS / f"{name}.json": json.dumps(board, cls=JSONEncoder, indent=2) + "\n"
+        for name, board in boards.items()
+    }
+    return {**files, PAGE: "\n".join([INTRO, *map(_section, map(json.loads, files.values()))])}
+
+
+def _section(board: dict[str, Any]) -> str:
+    return "\n".join([f"## {board['title'].rpartition(' / ')[2]}\n", board["description"], "", *_panels(board)]) + "\n"
+
+
+def _panels(board: dict[str, Any]) -> Iterator[str]:
+    yield "| | panel | shows |\n|---|---|---|"
+    heading = ""
+    for panel in board["panels"]:
+        if panel["type"] == "row":
+            heading = panel["title"]
+        else:
+            yield f"| {heading} | {panel['title']} | {panel['description']} |"
+            heading = ""
+
+
+if __name__ == "__main__":
+    DASHBOARDS.mkdir(parents=True, exist_ok=True)
+    for place, text in build().items():
+        place.write_text(text, encoding="utf-8")
