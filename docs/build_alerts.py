@@ -294,7 +294,7 @@ def _chart_alert(alert: Alert) -> Iterator[str]:
     yield "  labels:"
     yield f'    {{{{- include "{CHART}.rules.labels" (list $values "{alert.name}" "{alert.severity}") | nindent 10 }}}}'
     yield "  annotations:"
-    for name, text in annotations(alert).items():
+    for name, text in annotations_of(alert).items():
         base, value = _BASES.get(name, ("", ""))
         quoted = json.dumps(text.removeprefix(base))[1:-1]
         yield f'    {name}: "{value}{{{{`{quoted}`}}}}"'
@@ -317,11 +317,11 @@ def _plain_alert(alert: Alert) -> Iterator[str]:
     yield "  labels:"
     yield f"    severity: {alert.severity}"
     yield "  annotations:"
-    for name, text in annotations(alert).items():
+    for name, text in annotations_of(alert).items():
         yield f"    {name}: {json.dumps(text)}"
 
 
-def annotations(alert: Alert) -> dict[str, str]:
+def annotations_of(alert: Alert) -> dict[str, str]:
     """Name → template of each annotation, without the part of the dashboard's address that users set."""
     return {
         "summary": alert.summary,
