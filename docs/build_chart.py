@@ -210,7 +210,9 @@ def documented_values() -> list[tuple[str, Any, str]]:
         ValueError: something has none.
     """
     text = (CHART / "values.yaml").read_text(encoding="utf-8")
-    return list(_documented("", yaml.compose(text, yaml.SafeLoader), yaml.safe_load(text), text.splitlines()))
+    tree = yaml.compose(text, yaml.SafeLoader)
+    assert isinstance(tree, yaml.MappingNode)
+    return list(_documented("", tree, yaml.safe_load(text), text.splitlines()))
 
 
 def _documented(
