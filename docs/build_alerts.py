@@ -127,13 +127,13 @@ QUALITY = """\
 
 ## Signal quality
 
-`make signal-quality` simulates {days} days of one account, with {jobs:,} jobs: lengths as they were recorded of the
-service, some waits of up to 100 minutes and stops of up to 50, trainings of 14 hours and more, and the troubles below.
-Around them AWS is out of reach {outages_of_aws} times, for minutes to six hours, and fails one walk in 200 besides; the
-exporter is away {outages_of_exporter} times, for minutes to eight hours, and replaced by another instance {rollouts}
-times. The real poller walks these jobs, and what the real exposition shows is scraped every {step} and evaluated by
-`promtool test rules` with the rules above as they ship, in stretches of four days. Jobs keep their series for {retain}
-after their end. The same seed gives the same table.
+`make signal-quality` simulates {days} days of one account, with {jobs:,} jobs and those of a month before: lengths as
+they were recorded of the service, some waits of up to 100 minutes and stops of up to 50, trainings of 14 hours and
+more, and the troubles below. Around them AWS is out of reach {outages_of_aws} times, for minutes to six hours, and
+fails one walk in 200 besides; the exporter is away {outages_of_exporter} times, for minutes to eight hours, and
+replaced by another instance {rollouts} times. The real poller walks these jobs; what the real exposition shows is
+scraped every {step}, and `promtool test rules` evaluates the rules above on it as they ship, in stretches of four days.
+Jobs keep their series for {retain} after their end. The same seed gives the same table.
 
 An alert is as it should be if it begins within 10 minutes of when somebody could have known (the threshold is
 reached, and no outage hides it), is the right one and the only one, and ceases within 10 minutes of the end of the
@@ -143,7 +143,7 @@ without the exporter.
 | jobs | number | alerted once | once again | not alerted | otherwise | too late | too long | median delay | longest |
 |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
 {of_jobs}
-For the three kinds that have no trouble to tell of, *alerted once* means: not at all.
+In the first and the last line there is nothing to tell of: *alerted once* means not at all.
 
 | alert | outages that call for it | once | not | otherwise | too late | median delay | longest |
 |---|--:|--:|--:|--:|--:|--:|--:|
