@@ -31,8 +31,11 @@ each other and keep data source, variables and time range.
 
 Each has the variables *Data source*, *Account* and *Region*, those on jobs also *Type*, and *Target labels*: ad hoc
 filters on the labels that your targets have in the configuration, which differ from one installation to the next.
-What is scraped twice, by a pair of exporters or during a rollout, is counted once. Thresholds are those of the alerts
-as they ship.
+Series of processes have no such labels: while a filter is set, panels about processes are empty. What is scraped twice,
+by a pair of exporters or during a rollout, is counted once. Thresholds are those of the alerts as they ship.
+
+They are written in the schema of Grafana 11.6, and need a Prometheus that knows `@ end()` and negative offsets: 2.33 or
+newer, or what speaks its language. The tests ask every query of a real Prometheus; they do not run Grafana.
 """
 
 

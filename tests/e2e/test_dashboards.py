@@ -158,9 +158,7 @@ class Grafana:
         self._values = everything | {
             "job_id": job_id,
             "__range": f"{RANGE}s",
-            "__range_s": str(RANGE),
             "__interval": f"{STEP}s",
-            "__interval_ms": str(STEP * 1000),
             "__rate_interval": "60s",
         }
 
@@ -263,19 +261,19 @@ def test_a_pair_of_exporters_counts_once(server: Prometheus, grafana: Grafana) -
     assert [float(series["values"][0][1]) for series in grafana.ask(_of_panel("Targets", "exporter"))] == [TARGETS]
 
 
-def failed(page_of_metrics: str, since: float, until: float) -> dict[str, float]:
-    """The ids of the jobs on a page that failed within a time, and their ends."""
+def ends(page_of_metrics: str, status: str, since: float, until: float) -> list[float]:
+    """When those jobs on a page ended that ended in this state, within a time."""
     families = {family.name: family.samples for family in text_string_to_metric_families(page_of_metrics)}
-    failed = {
+    so = {
         sample.labels["job_id"]
         for sample in families[JOBS_PREFIX + "job_status"]
-        if sample.labels["status"] == "Failed" and sample.value
+        if sample.labels["status"] == status and sample.value
     }
-    return {
-        sample.labels["job_id"]: sample.value
+    return [
+        sample.value
         for sample in families[JOBS_PREFIX + "job_ended_timestamp_seconds"]
-        if sample.labels["job_id"] in failed and since < sample.value <= until
-    }
+        if sample.labels["job_id"] in so and since < sample.value <= until
+    ]
 
 
 def test_failures_over_time(server: Prometheus, demo: Exporter) -> None:
@@ -283,18 +281,34 @@ def test_failures_over_time(server: Prometheus, demo: Exporter) -> None:
 
     def agree() -> bool:
         grafana = Grafana(server, "")
-        ends = failed(demo.metrics("text/plain")[0].decode(), grafana._now - RANGE, grafana._now + STEP)
+        failed = ends(demo.metrics("text/plain")[0].decode(), "Failed", grafana._now - RANGE, grafana._now + STEP)
         bars: dict[float, int] = {}
         for series in grafana.ask(_of_panel("Failures over time")):
             for start, count in series["values"]:
                 bars[start] = bars.get(start, 0) + int(count)
         assert sum(bars.values()) >= 3  # the demo has one every few minutes, some before its start
         return all(
-            bars.get(start, 0) == sum(start < end <= start + STEP for end in ends.values())
+            bars.get(start, 0) == sum(start < end <= start + STEP for end in failed)
             for start in (grafana._now - RANGE + STEP * number for number in range(RANGE // STEP))
         )
 
     assert wait_for("bars that agree with the page, between two walks", agree)
+
+
+def test_success_rate(server: Prometheus, demo: Exporter) -> None:
+    """Of the jobs that ended in the time range those that completed, without those that a person stopped."""
+
+    def agree() -> bool:
+        grafana = Grafana(server, "", 'team=~"platform|research"')
+        text = demo.metrics("text/plain")[0].decode()
+        completed, failed, stopped = (
+            len(ends(text, status, grafana._now - RANGE, grafana._now)) for status in ("Completed", "Failed", "Stopped")
+        )
+        assert min(completed, failed, stopped) > 0
+        shown = float(grafana.ask(_of_panel("Success rate"))[0]["values"][0][1])
+        return shown == pytest.approx(completed / (completed + failed))
+
+    assert wait_for("a rate that agrees with the page, between two walks", agree)
 
 
 GONE = f"""\
@@ -321,12 +335,31 @@ def test_failures_outlive_their_series(tmp_path: Path) -> None:
         ]
 
 
-def test_running_jobs_are_sorted_by_trouble(server: Prometheus, grafana: Grafana, stuck: str) -> None:
+def _of_running_jobs(grafana: Grafana, letter: str) -> dict[str, tuple[Mapping[str, str], float]]:
+    """Of each job in the table of running jobs the labels and the value of one of its queries."""
+    (target,) = (query.target for query in QUERIES if (query.panel, query.letter) == ("Running jobs", letter))
+    rows = [(row["metric"], float(row["values"][0][1])) for row in grafana.ask(target)]
+    got = {labels["job_id"]: (labels, value) for labels, value in rows}
+    assert len(got) == len(rows), "a job has two rows"
+    return got
+
+
+def test_running_jobs_are_sorted_by_trouble(grafana: Grafana, stuck: str) -> None:
     """The job that has been stuck for longest is the first, and the slow one is among those beyond a threshold."""
-    (trouble,) = (query.target for query in QUERIES if (query.panel, query.letter) == ("Running jobs", "B"))
-    rows = sorted(grafana.ask(trouble), key=lambda row: -float(row["values"][0][1]))
-    assert (rows[0]["metric"]["job_id"], rows[0]["metric"]["trouble"]) == (stuck, "waiting")
-    beyond = {row["metric"]["trouble"] for row in rows if float(row["values"][0][1]) > 1}
-    assert beyond == {"waiting", "slow"}
-    running = server.query(f'{JOBS_PREFIX}job_status{{job="demo",status=~"InProgress|Stopping"}} == 1')
-    assert len(rows) >= len(running) / 2  # one just created has nothing to be measured by
+    trouble = _of_running_jobs(grafana, "B")
+    most = max(trouble, key=lambda job_id: trouble[job_id][1])
+    assert (most, trouble[most][0]["trouble"]) == (stuck, "waiting")
+    assert {labels["trouble"] for labels, value in trouble.values() if value > 1} == {"waiting", "slow"}
+
+
+def test_columns_about_running_jobs(grafana: Grafana, stuck: str) -> None:
+    """They are about the jobs that run and no others, with one row each; the age is compared with the expected one."""
+    running = _of_running_jobs(grafana, "A")
+    assert {labels["status"] for labels, _ in running.values()} <= {"InProgress", "Stopping"}
+    assert all(labels["base_model"] for labels, _ in running.values())
+    subtasks, age, expected, ratio = (_of_running_jobs(grafana, letter) for letter in "CDEF")
+    assert subtasks.keys() <= running.keys() == age.keys()
+    assert subtasks[stuck][0]["subtask"] == "waits"
+    assert ratio.keys() == expected.keys() <= running.keys()
+    for job_id, (_, value) in ratio.items():
+        assert value == pytest.approx(age[job_id][1] / expected[job_id][1])

@@ -157,7 +157,7 @@ def _walks() -> list[parts.Panel]:
                 "Failed walks by reason",
                 "Walks that failed in each interval, over all chosen targets.",
                 units.Short,
-                NOT_SCRAPED,
+                "No walk failed in the time range.",
                 8,
             ),
             {"{{reason}}": f"sum by (reason) ({_failures('$__rate_interval')}) > 0"},
@@ -299,6 +299,7 @@ def _processes() -> list[parts.Panel]:
 
 
 def _discovery() -> list[parts.Panel]:
+    success = "discovery_last_success_timestamp_seconds"  # 0 before the first
     return [
         parts.states(
             Shape(
@@ -341,12 +342,12 @@ def _discovery() -> list[parts.Panel]:
         parts.number(
             Shape(
                 "Age of the account list",
-                "Time since discovery last succeeded.",
+                "Time since discovery last succeeded; none until it does.",
                 units.Seconds,
                 DISCOVERY_OFF,
                 24,
                 3,
             ),
-            f"time() - {one('job, instance', of_processes('discovery_last_success_timestamp_seconds'))}",
+            {"{{instance}}": f"time() - ({one('job, instance', of_processes(success))} > 0)"},
         ),
     ]

@@ -112,6 +112,9 @@ def _subtasks() -> list[parts.Panel]:
     def each(family: str) -> str:
         return one("subtask", of_jobs(family, THIS))
 
+    def state_of(subtask: str) -> str:
+        return one("subtask, status", of_jobs("subtask_status", THIS, f'subtask="{subtask}"'))
+
     def of_peers(quantile: float) -> str:
         durations = one("job_id, subtask", of_jobs("subtask_duration_seconds", OTHERS))
         return f"quantile by (subtask) ({quantile}, {durations}\nand on (job_id) ({PEERS}))"
@@ -141,7 +144,7 @@ def _subtasks() -> list[parts.Panel]:
                 5,
             ),
             {
-                "A": one("subtask, status", of_jobs("subtask_status", THIS)),
+                "A": "\nor ".join(f"{step} * {state_of(subtask)}" for step, subtask in enumerate(SUBTASKS, start=1)),
                 "B": f"1000 * {each('subtask_started_timestamp_seconds')}",
                 "C": f"1000 * {each('subtask_last_modified_timestamp_seconds')}",
                 "D": each("subtask_duration_seconds"),
@@ -149,6 +152,7 @@ def _subtasks() -> list[parts.Panel]:
                 "F": of_peers(0.95),
             },
             [
+                Column("A", "Step", units.Short, width=70),
                 Column("subtask", "Sub-task"),
                 Column("status", "State", names=[*parts.STATUS_COLORS.items()]),
                 Column("B", "Started", units.DatetimeISO),
@@ -157,7 +161,7 @@ def _subtasks() -> list[parts.Panel]:
                 Column("E", "Peers: median", units.Seconds),
                 Column("F", "Peers: 0.95 quantile", units.Seconds),
             ],
-            by="Started",
+            by="Step",
             falling=False,
         ),
     ]
@@ -239,7 +243,7 @@ def _peers() -> list[parts.Panel]:
                 "B": f"{duration}\nand on (job_id) ({PEERS})",
             },
             [
-                Column("job_name", "Job", link=parts.JOB_LINK),
+                Column("job_name", "Job", link=parts.link_to_job("${__data.fields.job_id}")),
                 Column("A", "Completed at", units.DatetimeISO),
                 Column("B", "Duration", units.Seconds),
                 Column("job_id", "Job id", width=130),

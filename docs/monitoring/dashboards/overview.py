@@ -8,6 +8,7 @@ from monitoring.dashboards import parts, promql
 from monitoring.dashboards.parts import Column, Shape
 from monitoring.dashboards.promql import JOB, LIMIT, TARGET, of_jobs, of_jobs_of_any_type, of_targets, one, or_zero
 
+JOB_LINK = parts.link_to_job("${__data.fields.job_id}")
 NO_JOBS = "No job list known: is the exporter scraped, and did a walk succeed?"
 ENDED_ABOUT = (
     "By the end that AWS reports, wherever the exporter was then. Of jobs with series of their own, which ended jobs "
@@ -117,7 +118,7 @@ def _now() -> list[parts.Panel]:
                 Column("alertname", "Alert"),
                 Column("alertstate", "State", names=[("firing", parts.RED), ("pending", parts.YELLOW)], width=90),
                 Column("severity", "Severity", width=90),
-                Column("job_name", "Job", link=parts.JOB_LINK),
+                Column("job_name", "Job", link=JOB_LINK),
                 Column("aws_account_id", "Account", width=130),
                 Column("aws_region", "Region", width=130),
                 Column("job_id", "Job id", width=130),
@@ -159,12 +160,12 @@ def _running() -> list[parts.Panel]:
                 "C": promql.of_running(f"{subtask}\nor {waiting}"),
                 "D": promql.of_running(promql.DURATION),
                 "E": promql.EXPECTED,
-                "F": f"{promql.of_running(promql.DURATION)}\n/ {promql.EXPECTED}",
+                "F": f"{promql.DURATION}\n/ {promql.EXPECTED}",
                 "G": promql.WAITING,
                 "H": promql.of_running(promql.NOT_MODIFIED),
             },
             [
-                Column("job_name", "Job", link=parts.JOB_LINK),
+                Column("job_name", "Job", link=JOB_LINK),
                 Column("trouble", "Trouble", width=110),
                 Column("B", "Near to an alert", units.PercentUnit, _LIMITS, width=130),
                 Column("status", "Status", names=[*parts.STATUS_COLORS.items()], width=100),
@@ -225,7 +226,7 @@ def _running() -> list[parts.Panel]:
             ),
             {"{{job_name}}": f"topk(10, {promql.WAITING})"},
             limits=True,
-            links=[("Open the job", parts.link_to(parts.JOB, "var-job_id=${__field.labels.job_id}"))],
+            links=[parts.link_to_job("${__field.labels.job_id}")],
         ),
     ]
 
@@ -296,14 +297,14 @@ def _ended() -> list[parts.Panel]:
                 24,
             ),
             {
-                "A": f"1000 * ({ended} > time() - $__range_s)\nand on (job_id) {promql.in_state('Failed')}",
-                "B": f"{promql.DURATION}\nand on (job_id) ({ended} > time() - $__range_s)\n"
+                "A": f"1000 * ({ended} > {promql.START})\nand on (job_id) {promql.in_state('Failed')}",
+                "B": f"{promql.DURATION}\nand on (job_id) ({ended} > {promql.START})\n"
                 f"and on (job_id) {promql.in_state('Failed')}",
                 "C": f"{one(f'{JOB}, base_model', of_jobs('job_info'))}\n"
-                f"and on (job_id) ({ended} > time() - $__range_s)\nand on (job_id) {promql.in_state('Failed')}",
+                f"and on (job_id) ({ended} > {promql.START})\nand on (job_id) {promql.in_state('Failed')}",
             },
             [
-                Column("job_name", "Job", link=parts.JOB_LINK),
+                Column("job_name", "Job", link=JOB_LINK),
                 Column("A", "Failed at", units.DatetimeISO),
                 Column("B", "After", units.Seconds),
                 Column("customization_type", "Type"),

@@ -126,8 +126,13 @@ def link_to(uid: str, *more: str) -> str:
     return f"/d/{uid}?{'&'.join([*kept, *more, '${__url_time_range}'])}"
 
 
-JOB_LINK = ("Open the job", link_to(JOB, "${type:queryparam}", "var-job_id=${__data.fields.job_id}"))
-"""In a table with a field ``job_id``."""
+def link_to_job(job_id: str) -> tuple[str, str]:
+    """Title and address of a job's dashboard, from one that has the variable of the type.
+
+    Args:
+        job_id: where Grafana finds the id, such as ``${__data.fields.job_id}``, in a table with such a field.
+    """
+    return ("Open the job", link_to(JOB, "${type:queryparam}", f"var-job_id={job_id}"))
 
 
 # Panels

@@ -93,7 +93,7 @@ NOT_MODIFIED = one(JOB, of_jobs("job_time_since_last_modified_seconds"))
 
 def of_running(series: str) -> str:
     """Those that are about a job that runs."""
-    return f"{series}\nand on (job_id) {RUNNING}"
+    return f"({series})\nand on (job_id) {RUNNING}"
 
 
 def in_state(status: str) -> str:
@@ -124,6 +124,19 @@ TROUBLE = (
 """Of each running job the alert that it is nearest to, in the label ``trouble``, and how near: 1 is its threshold."""
 
 
+def _moment(ago: str) -> str:
+    """The time so long ago, as a scalar; ``-`` before it is ahead.
+
+    ``time() - $__range_s`` would be simpler. But Grafana puts ad hoc filters into all that looks like the name of a
+    series before it fills in such variables, and one that stands by itself does. After `offset` it does not.
+    """
+    return f"scalar(last_over_time(vector(time())[1s:1s] offset {ago}))"
+
+
+START = _moment("$__range")
+"""The start of the time range, for an instant query."""
+
+
 # What ended in the time range is read off the ends that AWS reports, not off counters or changes of a gauge. Those
 # would take for new what an exporter finds when it starts, miss what ended while nothing was scraped, and put the rest
 # where it was noticed. An end never changes, so the maximum over the time range is the end, also of a job whose series
@@ -133,13 +146,16 @@ TROUBLE = (
 
 def ended_in_range() -> str:
     """The jobs that ended in the time range, for an instant query: 1 series each."""
-    return f"{_history('job_ended_timestamp_seconds', 'job_id')} > time() - $__range_s"
+    return f"{_history('job_ended_timestamp_seconds', 'job_id')} > {START}"
 
 
 def is_in_range(status: str) -> str:
     """Whether each job ended in the time range ended in this state, for an instant query: 1 or 0."""
-    state = _history("job_status", "customization_type, job_id", f'status="{status}"')
-    return f"{state}\nand on (job_id) ({ended_in_range()})"
+    return f"{_is(status)}\nand on (job_id) ({ended_in_range()})"
+
+
+def _is(status: str) -> str:
+    return _history("job_status", "customization_type, job_id", f'status="{status}"')
 
 
 def ended_in_step(by: str, status: str) -> str:
@@ -154,14 +170,14 @@ def ended_in_step(by: str, status: str) -> str:
     when = "@ end() offset -$__interval"
     state = _history("job_status", "customization_type, job_id, status", f'status=~"{status}"', when=when)
     end = _history("job_ended_timestamp_seconds", "job_id", when=when)
-    return f"count by ({by}) ({state} == 1\nand on (job_id) ({end} > time() <= time() + $__interval_ms / 1000))"
+    return f"count by ({by}) ({state} == 1\nand on (job_id) ({end} > time() <= {_moment('-$__interval')}))"
 
 
 def _history(family: str, by: str, *matchers: str, when: str = "") -> str:
     return one(by, f"max_over_time({of_jobs(family, *matchers)}[$__range]{when and ' ' + when})")
 
 
-SUCCESS = f"{is_in_range('Completed')}\nunless on (job_id) ({is_in_range('Stopped')} == 1)"
+SUCCESS = f"{is_in_range('Completed')}\nunless on (job_id) {_is('Stopped')} == 1"
 """1 for each job that completed in the time range, 0 for each that failed; a job that a person stopped is neither."""
 
 
