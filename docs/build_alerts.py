@@ -16,6 +16,7 @@ if str(DOCS) not in sys.path:
 
 from monitoring.alerts import (  # noqa: E402 - found by the line above
     EXPORTER_ALERTS,
+    EXPORTER_RECORDINGS,
     JOB_ALERTS,
     RECORDINGS,
     REPLICA_LABELS,
@@ -40,7 +41,9 @@ INTRO = """\
 They tell of jobs that failed or are stuck, and of an exporter that can't see. With Prometheus alone, load
 [monitoring/rules.yaml](monitoring/rules.yaml) by `rule_files`. With Prometheus Operator, set
 `prometheusRule.enabled` of the [chart](../helm/README.md), which makes the same rules with your thresholds. Each alert
-links to its runbook, by `runbook_url`, and to a dashboard, by `dashboard_url`; all resolve by themselves.
+links to its runbook, by `runbook_url`, and to a dashboard, by `dashboard_url`; all resolve by themselves. In the plain
+rules `dashboard_url` begins with `/d/`: put your Grafana's address before it in the template of the message, as
+[the compose example](examples/compose/alertmanager.yml) does; the chart does it by `prometheusRule.dashboardUrl`.
 
 | alert | severity | fires when |
 |---|---|---|
@@ -71,14 +74,16 @@ PROMISES = """\
 ## What you can count on
 
 - **A restart of the exporter changes nothing.** Alerts on jobs neither begin nor cease while it is away, for an hour at
-  most; those on targets bridge five minutes.
+  most; those on targets bridge five minutes. Only **BedrockExporterDiscoveryFailed** begins sooner after one: until
+  accounts are listed, none of them is watched.
 - **An outage of AWS is told of by the exporter's alerts, not by those on jobs.** What holds of a job is taken from good
   walks only. While there are none, what the last ones showed stays: times that go on growing start nothing, and series
   that end after `stale_after` end nothing.
 - **A job that failed unseen is alerted on when it is seen**, be it hours later: what counts is that the last good walk
   an hour ago ended before the job did. So the first walk of a new target does not tell of last week's failures.
 - **One alert for one trouble.** A job that waits between two sub-tasks is none that is slow or does not progress; of
-  these two, the one judges jobs whose peers are known, the other jobs whose peers are not.
+  these two, the one judges jobs whose peers are known, the other jobs whose peers are not. One that was slow before it
+  came to wait alerts as both.
 - **Replicas count once.** What differs between them (`instance`, `pod` and the like, `prometheusRule.replicaLabels` of
   the chart) is aggregated away after everything else, so all that is said of a job comes from the same replica. Of a
   pair, one that sees is enough. The target's own labels stay, to route by.
@@ -94,6 +99,14 @@ PROMISES = """\
 - If Prometheus itself is away for more than five minutes in an outage of AWS, alerts on jobs resolve until AWS is back.
 - One of several shards whose pod Prometheus no longer knows of, because it is not scheduled, say, is not missed:
   alert on the StatefulSet, as kube-state-metrics shows it.
+- A healthy job that takes longer than {jobNotProgressing} and has fewer than five completed peers, such as the first of
+  its kind, is alerted on as not progressing: raise `jobNotProgressing` for its type. When its fifth peer completes, the
+  alert ends, and from then on the job is judged by its peers.
+- An exporter that comes back at a new address and can't be scraped there is not told of while others can be: alert on
+  pods that crash, as kube-state-metrics shows them.
+- Whoever changes the labels of a target has its alerts twice for an hour, with the old labels and with the new.
+- The thresholds on targets are for walks a minute apart. With a longer `poll.interval`, `targetDown` and `targetStale`
+  are to be twice that at least, and `throttled` at most half of the walks in 30 minutes.
 - A failed job for which AWS gives neither `endTime` nor `lastModifiedTime` is counted and has its status, but no
   alert.
 
@@ -137,8 +150,10 @@ Jobs keep their series for {retain} after their end. The same seed gives the sam
 
 An alert is as it should be if it begins within 10 minutes of when somebody could have known (the threshold is
 reached, and no outage hides it), is the right one and the only one, and ceases within 10 minutes of the end of the
-trouble. Trouble that was over within 10 minutes of that moment is left out. A job may alert a second time after an hour
-without the exporter.
+trouble; of alerts on the exporter, the end is not judged. Trouble that was over within 10 minutes of that moment is
+left out. A job may alert a second time after an hour without the exporter. Left out, too, are healthy jobs of more than
+12 hours without five peers, which do alert, as said above. Outages are at least two hours apart, and Prometheus begins
+each stretch with six hours of history.
 
 | jobs | number | alerted once | once again | not alerted | otherwise | too late | too long | median delay | longest |
 |---|--:|--:|--:|--:|--:|--:|--:|--:|--:|
@@ -153,7 +168,7 @@ In the first and the last line there is nothing to tell of: *alerted once* means
 
 GROUPS: tuple[tuple[str, tuple[Recording, ...], tuple[Alert, ...]], ...] = (
     ("bedrock-customization-jobs", RECORDINGS, JOB_ALERTS),
-    ("bedrock-customization-exporter", (), EXPORTER_ALERTS),
+    ("bedrock-customization-exporter", EXPORTER_RECORDINGS, EXPORTER_ALERTS),
 )
 """The rules of a group are evaluated one after the other, so those on jobs see what was recorded just before."""
 

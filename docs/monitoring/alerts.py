@@ -146,6 +146,7 @@ _STOPPING_JOBS = f"customization_job:{JOBS_PREFIX}job_status:stopping"
 _WAITING_JOBS = f"customization_job:{_WAITING}:stuck"
 _STILL_JOBS = f"customization_job:{_UNMODIFIED}:stuck"
 _SLOW_JOBS = f"customization_job:{_DURATION}:slow"
+_EXPORTERS = f"instance:{EXPORTER_PREFIX}build_info:known"
 
 RECORDINGS = (
     Recording(
@@ -156,6 +157,17 @@ or
 max without ($replica) (last_over_time({_TARGET_UP}[1h])) * 0""",
         "1 if the last walk of a target was good; 0 if it was not, and while nobody knows: for an hour after the "
         "target was last seen.",
+    ),
+)
+
+EXPORTER_RECORDINGS = (
+    Recording(
+        _EXPORTERS,
+        f"""\
+group by (job, instance) (last_over_time({EXPORTER_PREFIX}build_info[1d]))
+or
+({_EXPORTERS} and on (job, instance) up)""",
+        "What is an exporter, or was one within a day, or longer ago where Prometheus still tries to scrape it.",
     ),
 )
 """What the alerts on jobs build on."""
@@ -374,11 +386,10 @@ and last_over_time({EXPORTER_PREFIX}discovery_up[5m]) == 0""",
         "critical",
         "a scrape of the exporter fails, or there is no exporter to scrape, for $exporterDown",
         f"""\
-up == 0 and on (job, instance) last_over_time({EXPORTER_PREFIX}build_info[1d])
+up == 0 and on (job, instance) {_EXPORTERS}
 or
-absent({EXPORTER_PREFIX}build_info)
-  unless on () (up == 0 and on (job, instance) last_over_time({EXPORTER_PREFIX}build_info[1d]))""",
-        "What was an exporter within a day can't be scraped; or there is none, nor one that is known to be down.",
+absent({EXPORTER_PREFIX}build_info) unless on () (up == 0 and on (job, instance) {_EXPORTERS})""",
+        "What was an exporter can't be scraped; or there is none, nor one that is known to be down.",
         "The exporter for Bedrock customization jobs is down",
         "Prometheus can't scrape {{ with $labels.instance }}the exporter {{ . }}{{ else }}any exporter for Bedrock "
         "customization jobs{{ end }}. Unless a replica of it runs, nobody watches its jobs.",

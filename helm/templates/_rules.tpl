@@ -127,6 +127,11 @@ groups:
       {{- end }}
   - name: bedrock-customization-exporter
     rules:
+      - record: instance:bedrock_exporter_build_info:known
+        expr: |-
+          group by (job, instance) (last_over_time(bedrock_exporter_build_info[1d]))
+          or
+          (instance:bedrock_exporter_build_info:known and on (job, instance) up)
       {{- if not (has "BedrockExporterTargetDown" $values.disabled) }}
       - alert: BedrockExporterTargetDown
         expr: |-
@@ -211,10 +216,9 @@ groups:
       {{- if not (has "BedrockExporterDown" $values.disabled) }}
       - alert: BedrockExporterDown
         expr: |-
-          up == 0 and on (job, instance) last_over_time(bedrock_exporter_build_info[1d])
+          up == 0 and on (job, instance) instance:bedrock_exporter_build_info:known
           or
-          absent(bedrock_exporter_build_info)
-            unless on () (up == 0 and on (job, instance) last_over_time(bedrock_exporter_build_info[1d]))
+          absent(bedrock_exporter_build_info) unless on () (up == 0 and on (job, instance) instance:bedrock_exporter_build_info:known)
         for: {{ $thresholds.exporterDown }}
         labels:
           {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockExporterDown" "critical") | nindent 10 }}

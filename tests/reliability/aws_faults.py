@@ -219,10 +219,10 @@ def dripping_headers(aws: Aws) -> Iterator[None]:
 @contextlib.contextmanager
 def nameless(aws: Aws) -> Iterator[None]:
     """The name of the endpoint can't be resolved, and no connection is left."""
-    aws.names.works = False
+    aws.names.forgotten.add(aws.region)
     aws.cut()
     yield
-    aws.names.works = True
+    aws.names.forgotten.clear()
 
 
 @contextlib.contextmanager
@@ -474,6 +474,7 @@ FAULTS = (
         R.UNSUPPORTED_REGION,
         "Could not connect to the endpoint URL",
         region="ap-east-1",
+        from_start=True,
     ),
     # The network
     _lost("dns", "DNS fails", nameless),

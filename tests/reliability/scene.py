@@ -86,16 +86,16 @@ class Clock:
 
 
 class Names:
-    """In the place of `socket.getaddrinfo`: knows `DOMAIN`, unless it is out of order."""
+    """In the place of `socket.getaddrinfo`: knows `DOMAIN`, but for the regions that it has forgotten."""
 
     def __init__(self) -> None:
         self._real = socket.getaddrinfo
-        self.works = True
+        self.forgotten: set[str] = set()
 
     def __call__(self, host: Any, *args: Any, **kwargs: Any) -> Any:
         if not str(host).endswith(DOMAIN):
             return self._real(host, *args, **kwargs)
-        if not self.works:
+        if self.forgotten & set(str(host).split(".")):
             raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         return self._real("127.0.0.1", *args, **kwargs)
 
@@ -105,13 +105,14 @@ class Aws:
 
     Attributes:
         profile: of the AWS configuration that leads here.
+        region: the one that its endpoint's name is of.
         list: answers ListModelCustomizationJobs.
         sts: answers STS.
         asked: requests for pages so far.
     """
 
     def __init__(self, profile: str, clock: Clock, names: Names, directory: Path) -> None:
-        self._region = "us-east-1"
+        self.region = "us-east-1"
         self.profile, self.clock, self.names = profile, clock, names
         self.list: Respond = pages(GOOD)
         self.sts: Response | Respond = faults.identity()
@@ -144,12 +145,12 @@ class Aws:
 
     def move(self, region: str) -> None:
         """The name of the endpoint is one of this region."""
-        self._region = region
+        self.region = region
         self.write_profile()
 
     def write_profile(self, *, with_credentials: bool = True) -> None:
         """Write the profile into the AWS configuration file."""
-        lines = [f"[profile {self.profile}]", f"endpoint_url = http://bedrock.{self._region}{DOMAIN}:{self.port}"]
+        lines = [f"[profile {self.profile}]", f"endpoint_url = http://bedrock.{self.region}{DOMAIN}:{self.port}"]
         if with_credentials:
             lines.append(f"credential_process = cat {self._credentials}")
         (self._directory / f"{self.profile}.ini").write_text("\n".join(lines) + "\n", encoding="utf-8")
