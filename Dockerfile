@@ -26,9 +26,11 @@ LABEL org.opencontainers.image.title="bedrock-customization-exporter" \
       org.opencontainers.image.licenses="Apache-2.0" \
       org.opencontainers.image.version="$VERSION"
 COPY --from=build /opt/exporter /opt/exporter
-# The base comes without bytecode of the standard library: a first start leaves that of what it imports. Then pip goes.
+# The base comes without bytecode of the standard library: a first start leaves that of what it imports. Then pip goes,
+# and so does the copy of it that ensurepip would install.
 RUN /opt/exporter/bin/bedrock-customization-exporter --version \
-    && python -B -m pip uninstall --quiet --root-user-action=ignore --yes pip
+    && python -B -m pip uninstall --quiet --root-user-action=ignore --yes pip \
+    && python -B -c 'import ensurepip, shutil; shutil.rmtree(ensurepip.__path__[0])'
 ENV PATH=/opt/exporter/bin:$PATH
 WORKDIR /etc/bedrock-customization-exporter
 USER 65532:65532

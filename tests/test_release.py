@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -125,8 +126,60 @@ def test_zizmor_finds_nothing() -> None:
     run([SCRIPTS / "zizmor", "--offline", "--persona=auditor", ".github"])
 
 
+PUBLISH = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8"))["jobs"]["image"]
+"""The job that publishes the image."""
+
+
+def test_image_is_tagged_last() -> None:
+    """It is pushed without a tag, and gets one only when both platforms have started and it is signed."""
+    *_, build, start, sign, tag = PUBLISH["steps"]
+    assert "tags" not in build["with"]
+    assert "push" not in build["with"]
+    assert build["with"]["outputs"].endswith(",push-by-digest=true,name-canonical=true,push=true")
+    assert all(platform in start["run"] for platform in build["with"]["platforms"].split(","))
+    assert "cosign sign" in sign["run"]
+    assert "--tag" in tag["run"]
+
+
+@pytest.mark.parametrize(
+    ("inspect", "tags"),
+    [
+        ('echo "ERROR: localhost/it:1.2.3: not found" >&2; exit 1', ["1.2", "1.2.3"]),
+        ("echo Name: localhost/it:1.2.3", []),
+        ("echo ERROR: no route to host; exit 1", []),
+    ],
+    ids=["new", "published", "registry out of reach"],
+)
+def test_a_published_version_stays(tmp_path: Path, inspect: str, tags: list[str]) -> None:
+    """A version that is there, or may be, is not tagged again."""
+    docker = tmp_path / "docker"
+    docker.write_text(f'#!/bin/sh\ncase $3 in inspect) {inspect};; create) echo "$@" >> {tmp_path}/created;; esac\n')
+    docker.chmod(0o755)
+    created = tmp_path / "created"
+    created.touch()
+    environment = {
+        "PATH": f"{tmp_path}:/usr/bin:/bin",
+        "IMAGE": "localhost/it",
+        "DIGEST": "sha256:0",
+        "GITHUB_REF_NAME": "v1.2.3",
+    }
+    script = PUBLISH["steps"][-1]["run"]
+    ran = subprocess.run(["bash", "-ec", script], env=environment, capture_output=True, text=True, check=False)
+    assert ran.returncode == (0 if tags else 1), ran.stdout + ran.stderr
+    assert ran.stdout.startswith("::error::localhost/it:1.2.3 is published") == (not tags)
+    assert created.read_text().splitlines() == [
+        f"buildx imagetools create --tag localhost/it:{tag} localhost/it@sha256:0" for tag in tags
+    ]
+
+
 @pytest.mark.e2e
 def test_workflows_have_the_right_form() -> None:
     """They are as GitHub's schema of workflows wants them."""
     workflows = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
     run([SCRIPTS / "check-jsonschema", "--builtin-schema", "vendor.github-workflows", *workflows])
+
+
+@pytest.mark.e2e
+def test_dependabot_has_the_right_form() -> None:
+    """It is as GitHub's schema of it wants it."""
+    run([SCRIPTS / "check-jsonschema", "--builtin-schema", "vendor.dependabot", ROOT / ".github" / "dependabot.yml"])

@@ -4,6 +4,7 @@
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import sysconfig
 import tarfile
 import zipfile
 from collections.abc import Sequence
+from email.message import Message
 from email.parser import BytesParser
 from pathlib import Path
 
@@ -59,6 +61,13 @@ def sdist(dist: Path) -> Path:
     return dist / f"{NAME}-{exporter.__version__}.tar.gz"
 
 
+@pytest.fixture(scope="module")
+def metadata(wheel: Path) -> Message:
+    """What PyPI shows of the wheel: its fields, and the README as the body."""
+    with zipfile.ZipFile(wheel) as archive:
+        return BytesParser().parsebytes(archive.read(f"{NAME}-{exporter.__version__}.dist-info/METADATA"))
+
+
 def test_only_these_two(dist: Path, sdist: Path, wheel: Path) -> None:
     """There is one sdist and one wheel, of this version."""
     assert sorted(path.name for path in dist.iterdir() if not path.name.startswith(".")) == [wheel.name, sdist.name]
@@ -69,17 +78,31 @@ def test_twine_finds_nothing(sdist: Path, wheel: Path) -> None:
     run([SCRIPTS / "twine", "check", "--strict", sdist, wheel])
 
 
-def test_wheel_is_the_package(wheel: Path) -> None:
+def test_wheel_is_the_package(wheel: Path, metadata: Message) -> None:
     """The wheel has every module of the package, the licence, and nothing of the tests and the tools."""
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-        metadata = BytesParser().parsebytes(archive.read(f"{NAME}-{exporter.__version__}.dist-info/METADATA"))
     package = Path(exporter.__file__).parent
     modules = {path.relative_to(ROOT).as_posix() for path in package.rglob("*.py")} | {"exporter/py.typed"}
     assert {name for name in names if ".dist-info/" not in name} == modules
     assert f"{NAME}-{exporter.__version__}.dist-info/licenses/LICENSE" in names
     assert metadata["Version"] == exporter.__version__
     assert metadata["Metadata-Version"] == "2.4"  # see pyproject.toml
+
+
+def test_readme_links_lead_somewhere(metadata: Message) -> None:
+    """PyPI's page has no files beside it: each link of the README is a whole address, of a file in the project."""
+    (homepage,) = (url.split()[-1] for url in metadata.get_all("Project-URL", []) if url.startswith("Homepage,"))
+    body = metadata.get_payload(decode=True)
+    assert isinstance(body, bytes)
+    readme = body.decode()
+    assert re.findall(r"\]\((?!https?://|#).*", readme) == []
+    definition = re.compile(r"^\[(.+)\]: (.+)$", re.MULTILINE)
+    addresses = dict(definition.findall(readme))
+    kinds = {path: "tree" if (ROOT / path).is_dir() else "blob" for path in addresses if (ROOT / path).exists()}
+    assert addresses == {path: f"{homepage}/{kind}/main/{path}" for path, kind in kinds.items()}
+    used = re.findall(r"\[([\w./-]+)\](?![(\[])", definition.sub("", readme))
+    assert {path for path in used if (ROOT / path).exists()} == addresses.keys()
 
 
 def test_sdist_is_whole(sdist: Path, tmp_path: Path) -> None:

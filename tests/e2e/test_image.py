@@ -95,12 +95,13 @@ def test_contents(image: Image) -> None:
     assert {name for name in services if not name.endswith(".json")} == set(SERVICES)
 
 
-def test_no_pip(image: Image) -> None:
-    """Nothing can be installed into it."""
-    for python in (PYTHON, "/usr/local/bin/python3"):
-        tried = image.run(python, "-m", "pip", "--version")
-        assert tried.returncode == 1
-        assert "No module named pip" in tried.stderr
+@pytest.mark.parametrize("python", [PYTHON, "/usr/local/bin/python3"])
+@pytest.mark.parametrize("module", ["pip", "ensurepip"])
+def test_no_pip(image: Image, python: str, module: str) -> None:
+    """Nothing can be installed into it, nor can what installs: Python comes with a copy of pip, in ensurepip."""
+    tried = image.run(python, "-m", module, "--version")
+    assert tried.returncode == 1
+    assert f"No module named {module}" in tried.stderr
 
 
 def test_no_compiler(image: Image) -> None:

@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from prometheus_client import ProcessCollector
 
 pytestmark = pytest.mark.e2e
 
@@ -26,3 +27,11 @@ def test_security() -> None:
     command: list[str | Path] = ["systemd-analyze", "security", "--offline=yes", "--threshold=15", UNIT]
     judged = subprocess.run(command, capture_output=True, text=True, check=False)
     assert judged.returncode == 0, judged.stdout + judged.stderr
+
+
+def test_process_metrics(tmp_path: Path) -> None:
+    """The unit lets the exporter see more of /proc than processes: without /proc/stat it shows no process_* series."""
+    assert list(ProcessCollector(registry=None).collect())
+    (tmp_path / "self").symlink_to("/proc/self")  # what ProcSubset=pid leaves
+    assert list(ProcessCollector(proc=str(tmp_path), registry=None).collect()) == []
+    assert "ProcSubset" not in UNIT.read_text()
