@@ -21,6 +21,7 @@ import yaml
 from pydantic.json_schema import GenerateJsonSchema
 
 from exporter import NAME, __version__, config
+from exporter.metrics import LABEL_NAMES
 
 ROOT = Path(__file__).parents[1]
 if str(ROOT / "tests") not in sys.path:
@@ -99,6 +100,13 @@ class _FileSchema(GenerateJsonSchema):
     def function_after_schema(self, schema: Any) -> dict[str, Any]:  # noqa: ANN401 - the same
         described = super().function_after_schema(schema)
         function = schema["function"]["function"]
+        if function is config._not_yet:
+            return {"type": "array", "maxItems": 0} if described["type"] == "array" else {"const": False}
+        if function is config._check_label:
+            taken = "|".join(sorted(LABEL_NAMES))
+            return described | {"pattern": f"^{config._LABEL_NAME.pattern}$", "not": {"pattern": f"^(__.*|{taken})$"}}
+        if function is config._check_url:
+            return described | {"pattern": "^https?://"}
         if function is config._check_region:
             function = config._is_region
         if not inspect.isfunction(function):  # a bound: pydantic has described it
@@ -148,6 +156,11 @@ def _in_file(about: Any) -> Any:  # noqa: ANN401 - any part of a schema
             about |= {"type": ["boolean", "string"], "pattern": f"^(true|false)$|{_VARIABLE}"}
         case "object":
             about["type"] = ["object", "null"]
+            for pattern, values in about.pop("patternProperties", {}).items():  # which alone would let others pass
+                about |= {
+                    "propertyNames": {"pattern": pattern, **about.get("propertyNames", {})},
+                    "additionalProperties": values,
+                }
     return about
 
 

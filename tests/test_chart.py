@@ -1,5 +1,6 @@
 """The Helm chart, rendered by Helm itself: what comes out is good, and what is wrong is refused."""
 
+import copy
 import dataclasses
 import functools
 import itertools
@@ -19,11 +20,12 @@ from kubernetes_validate import utils  # type: ignore[import-untyped]
 from test_config import read
 
 from exporter import NAME, __version__, config
+from exporter.cli import _parser
 
 ROOT = CHART.parent
 CRDS = Path(__file__).parent / "data" / "chart" / "crds"
-MINORS = ("1.28", "1.32", "1.37")
-"""Kubernetes versions: the oldest that the schemas are at hand for but one, the newest, and one between."""
+MINORS = ("1.27", "1.32", "1.37")
+"""Kubernetes versions: the oldest that Chart.yaml allows, the newest that the schemas are at hand for, one between."""
 
 FULL = values_of(CHART / "ci" / "full-values.yaml")
 each_file = pytest.mark.parametrize("file", CI, ids=lambda file: file.name.removesuffix("-values.yaml"))
@@ -191,6 +193,77 @@ def test_every_good_configuration_arrives_as_it_is(file: Path) -> None:
     assert dataclasses.replace(through, digest="") == dataclasses.replace(straight, digest="")
 
 
+BEYOND_THE_SCHEMA = {
+    "account-of-role",
+    "discovery-no-region",
+    "discovery-regions",
+    "double-key",
+    "duplicate-targets",
+    "environment",
+    "key-not-text",
+    "no-region-for-profile",
+    "stale-after",
+}
+"""Bad configurations that Helm lets pass: a schema sees one value at a time, neither environment nor text of a file."""
+
+
+def test_bad_configurations_are_refused_before_they_are_installed() -> None:
+    """What the exporter would refuse, the schema does, but for faults that no schema can see."""
+    passed = set()
+    for file in (Path(__file__).parent / "data" / "config").glob("*.bad.yaml"):
+        try:
+            values = values_of(file)
+        except helm.HelmError:  # no YAML, or nothing that JSON could hold
+            continue
+        try:
+            render({"config": values})
+            passed.add(file.name.removesuffix(".bad.yaml"))
+        except helm.HelmValuesError:
+            pass
+    assert passed == BEYOND_THE_SCHEMA
+
+
+def paths(values: Object, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Every key of values, and those below it."""
+    for key, value in values.items():
+        yield (*above, key)
+        if isinstance(value, dict):
+            yield from paths(value, (*above, key))
+
+
+DEFAULTS = values_of(CHART / "values.yaml")
+FOR_KUBERNETES = {"podSecurityContext", "securityContext", "strategy"}
+
+
+def check_without(values: Object, path: tuple[str, ...]) -> None:
+    """Set a key to null: the chart's default for it is gone, and the schema says so or valid objects come out."""
+    changed = copy.deepcopy(values)
+    section = functools.reduce(lambda mapping, key: mapping.setdefault(key, {}), path[:-1], changed)
+    section[path[-1]] = None
+    try:
+        rendered = objects(changed)
+    except helm.HelmValuesError as error:
+        assert f"missing property '{path[-1]}'" in str(error)  # noqa: PT017 - it may also be good
+        return
+    for each in rendered:
+        check_shape(each, MINORS[-1])
+
+
+@pytest.mark.parametrize("key", DEFAULTS)
+def test_a_key_may_be_null(key: str) -> None:
+    """`config:` with all below it commented out is null, and Helm then deletes the chart's default."""
+    check_without({}, (key,))
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(
+    "path", [path for path in paths(DEFAULTS) if path[0] not in FOR_KUBERNETES or not path[1:]], ids=".".join
+)
+def test_any_key_may_be_null(path: tuple[str, ...]) -> None:
+    """The same at every depth, with everything on."""
+    check_without(FULL, path)
+
+
 def test_what_a_parent_chart_sets() -> None:
     """`global`, and `enabled` for its condition, are not unknown keys."""
     assert render({"global": {"anything": 1}, "enabled": True}) == render({})
@@ -281,17 +354,37 @@ def test_openshift_chooses_the_user() -> None:
 # Upgrades
 
 
-def selectors(rendered: list[Object]) -> dict[tuple[str, str], Any]:
-    """What can't be changed at an upgrade, or selects pods."""
+POD = {
+    "app.kubernetes.io/name": NAME,
+    "app.kubernetes.io/instance": RELEASE,
+    "app.kubernetes.io/component": "exporter",
+}
+FULLNAME = f"{RELEASE}-{NAME}"
+STAYS: dict[tuple[str, str], Object] = {
+    ("Service", FULLNAME): {"selector": POD},
+    ("Service", f"{FULLNAME}-headless"): {"selector": POD, "clusterIP": "None"},
+    ("Deployment", FULLNAME): {"selector": {"matchLabels": POD}},
+    ("StatefulSet", FULLNAME): {
+        "selector": {"matchLabels": POD},
+        "serviceName": f"{FULLNAME}-headless",
+        "podManagementPolicy": "Parallel",
+    },
+}
+"""What releases are installed with, and Kubernetes refuses to change: written out, as the templates must not either."""
+
+
+def lasting(rendered: list[Object]) -> dict[tuple[str, str], Object]:
+    """What of objects can't be changed at an upgrade, or selects pods."""
+    fields = {"selector", "serviceName", "podManagementPolicy", "volumeClaimTemplates", "clusterIP"}
     return {
-        (one["kind"], one["metadata"]["name"]): one["spec"]["selector"]
+        (one["kind"], one["metadata"]["name"]): {name: one["spec"][name] for name in fields & one["spec"].keys()}
         for one in rendered
         if one["kind"] in {"Deployment", "StatefulSet", "Service"}
     }
 
 
-def test_upgrades_keep_selectors(tmp_path: Path) -> None:
-    """Neither another version nor other values change the selectors of an object."""
+def test_upgrades_keep_what_cannot_be_changed(tmp_path: Path) -> None:
+    """It is what it was at the first release, whatever the version and the values."""
     newer = tmp_path / "helm"
     for path in CHART.rglob("*"):
         if path.is_file():
@@ -303,11 +396,11 @@ def test_upgrades_keep_selectors(tmp_path: Path) -> None:
         re.sub(r'(?m)^(version: |appVersion: ")[^"\n]*', r"\g<1>9.8.7", about), encoding="utf-8"
     )
     changed = {key: value for key, value in FULL.items() if key != "shards"}
-    for values in ({}, {"shards": 2}):
-        before = selectors(objects(values))
-        after = selectors(objects({**changed, **values}, chart=newer))
+    for values, without in (({}, {"StatefulSet", f"{FULLNAME}-headless"}), ({"shards": 2}, {"Deployment"})):
+        wanted = {key: fields for key, fields in STAYS.items() if without.isdisjoint(key)}
         assert "9.8.7" in str(objects(values, chart=newer))
-        assert before == after
+        assert lasting(objects(values)) == wanted
+        assert lasting(objects({**changed, **values}, chart=newer)) == wanted
 
 
 def test_selectors_select_the_pods() -> None:
@@ -357,7 +450,85 @@ def test_the_network_policy_lets_helm_test_in() -> None:
     assert [selector <= pod["metadata"]["labels"].items() for selector in selectors_] == [False, True]
 
 
+def egress(values: Object) -> dict[int, Object]:
+    """The rules for what goes out, by their first port."""
+    rules_ = one("NetworkPolicy", {"networkPolicy": {"enabled": True, **values}})["spec"]["egress"]
+    return {rule["ports"][0]["port"]: rule for rule in rules_}
+
+
+def test_the_network_policy_lets_names_be_resolved() -> None:
+    """On port 5353, too: a network that looks at packets behind the Service sees the port of OpenShift's DNS pods."""
+    ports = {(port["port"], port["protocol"]) for port in egress({})[53]["ports"]}
+    assert ports == {(53, "UDP"), (53, "TCP"), (5353, "UDP"), (5353, "TCP")}
+
+
+def test_the_network_policy_can_be_narrowed() -> None:
+    """Anywhere, unless peers are named."""
+    peers = [{"ipBlock": {"cidr": "10.0.0.0/16"}}]
+    for key, port in (("dnsTo", 53), ("httpsTo", 443)):
+        assert "to" not in egress({})[port]
+        assert {port: rule.get("to") for port, rule in egress({key: peers}).items()} == {
+            port: rule.get("to") for port, rule in egress({}).items()
+        } | {port: peers}
+
+
 # Features
+
+
+def test_a_topology_constraint_keeps_its_own_selector() -> None:
+    """Only one that has none gets that of the exporter's pods."""
+    bare = {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"}
+    own = {**bare, "labelSelector": {"matchLabels": {"team": "ml"}}}
+    spec = one("Deployment", {"topologySpreadConstraints": [bare, own]})["spec"]["template"]["spec"]
+    assert spec["topologySpreadConstraints"] == [{**bare, "labelSelector": {"matchLabels": POD}}, own]
+
+
+def test_labels_nearer_to_an_object_win() -> None:
+    """The chart's own over those of the object, these over those of all objects."""
+    common = {"team": "platform", "tier": "common", "app.kubernetes.io/name": "other", "empty": ""}
+    values = {
+        "commonLabels": common,
+        "podLabels": {"team": "ml", "app.kubernetes.io/component": "other"},
+        "serviceMonitor": {"enabled": True, "labels": {"team": "sre"}},
+    }
+    pod = one("Deployment", values)["spec"]["template"]["metadata"]["labels"]
+    assert pod.items() >= {**POD, "team": "ml", "tier": "common", "empty": ""}.items()
+    assert one("ServiceMonitor", values)["metadata"]["labels"]["team"] == "sre"
+    assert one("Service", values)["metadata"]["labels"].items() >= common.items() - {
+        ("app.kubernetes.io/name", "other")
+    }
+
+
+def test_names_that_yaml_takes_for_something_else() -> None:
+    """A release called 1234, or a name such as `null`, is text all the same."""
+    values = {
+        "fullnameOverride": "null",
+        "nameOverride": "true",
+        "priorityClassName": "1234",
+        "serviceAccount": {"name": "no"},
+    }
+    rendered = objects({**FULL, **values, "shards": 2}, name="1234")
+    for each in rendered:
+        check_shape(each, MINORS[-1])
+    (spec,) = (each["spec"]["template"]["spec"] for each in rendered if each["kind"] == "StatefulSet")
+    assert (spec["serviceAccountName"], spec["priorityClassName"]) == ("no", "1234")
+
+
+def test_the_pod_of_helm_test_has_resources() -> None:
+    """A quota on the namespace would refuse a pod without."""
+    resources = {"requests": {"cpu": "50m"}, "limits": {"memory": "256Mi"}}
+    for pod in pod_templates(objects({"resources": resources})):
+        assert [each["resources"] for each in pod["spec"]["containers"]] == [resources]
+
+
+def test_flags_that_the_chart_relies_on_are_refused() -> None:
+    """Another port or path would leave probes and monitors behind: all flags of the exporter are the chart's own."""
+    flags = {flag for action in _parser()._actions for flag in action.option_strings if flag.startswith("--")}
+    assert len(flags) > 10
+    for flag in flags:
+        with pytest.raises(helm.HelmValuesError):
+            render({"extraArgs": [f"{flag}=1"]})
+    assert container({"extraArgs": ["--of-a-newer-image"]})["args"][-1] == "--of-a-newer-image"
 
 
 def checksum(values: dict[str, Any]) -> str | None:
@@ -454,6 +625,15 @@ def test_the_rules_are_those_of_the_plain_file() -> None:
     """With the values as they come, the chart's rules are docs/monitoring/rules.yaml."""
     plain = yaml.safe_load((ROOT / "docs" / "monitoring" / "rules.yaml").read_text(encoding="utf-8"))
     assert rules({}) == plain
+
+
+def test_every_value_of_the_alerts_is_tried() -> None:
+    """The file that promtool checks leaves none as it comes."""
+    tried = values_of(CHART / "ci" / "prometheus-rule-values.yaml")["prometheusRule"]
+    ours = DEFAULTS["prometheusRule"]
+    for default, other in ((ours, tried), (ours["thresholds"], tried["thresholds"])):
+        assert default.keys() == other.keys()
+        assert [key for key in default if default[key] == other[key]] == []
 
 
 def alerts(values: dict[str, Any]) -> dict[str, Any]:
@@ -567,6 +747,22 @@ BAD: dict[str, tuple[str, str]] = {
         "- at '/prometheusRule/disabled/0': value must be one of 'BedrockCustomizationJobFailed'",
     ),
     "flag": ("extraArgs: [debug]", "- at '/extraArgs/0': 'debug' does not match pattern '^--'"),
+    "flag-of-the-chart": ("extraArgs: ['--web.listen-address=:80']", "- at '/extraArgs/0': 'not' failed"),
+    "name": ("fullnameOverride: 9lives", "- at '/fullnameOverride': '9lives' does not match pattern '^([a-z]("),
+    "config-label": (
+        "config: {targets: [{labels: {a-b: x}}]}",
+        "- at '': invalid propertyName 'a-b'",
+    ),
+    "config-label-taken": (
+        "config: {targets: [{labels: {__x: x}}]}",
+        "- at '': invalid propertyName '__x'",
+    ),
+    "config-url": (
+        "config: {aws: {endpoint_url: not a url}}",
+        "- at '/config/aws/endpoint_url': 'not a url' does not match pattern",
+    ),
+    "config-details": ("config: {details: true}", "- at '/config/details': value must be false"),
+    "config-tags": ("config: {job_series: {tags: [team]}}", "- at '/config/job_series/tags': maxItems: got 1, want 0"),
     "shards-and-replicas": ("shards: 2\nreplicas: 2", "a shard has one pod; leave replicas at 1, or shards at 1"),
     "two-configs": ("existingConfigMap: a\nconfig: {poll: {}}", "the configuration stands in one of the two"),
     "two-monitors": (

@@ -19,8 +19,8 @@ and a label holds 63.
 
 {{/* What tells the objects of a release from all others: no version in it, so that it never changes. */}}
 {{- define "bedrock-customization-exporter.identity" -}}
-app.kubernetes.io/name: {{ include "bedrock-customization-exporter.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/name: {{ include "bedrock-customization-exporter.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{/* The labels of the exporter's pods by which they are selected. Selectors can't be changed: leave them alone. */}}
@@ -30,8 +30,8 @@ app.kubernetes.io/component: exporter
 {{- end }}
 
 {{/*
-The labels of an object, from (list root component labels). The chart's own win over commonLabels, and these over those
-of the object.
+The labels of an object, from (list root component labels). The chart's own win over those of the object, and these over
+commonLabels.
 */}}
 {{- define "bedrock-customization-exporter.labelsOf" -}}
 {{- $root := index . 0 }}
@@ -40,7 +40,7 @@ of the object.
 {{- $_ := set $own "app.kubernetes.io/version" $root.Chart.AppVersion }}
 {{- $_ := set $own "app.kubernetes.io/managed-by" $root.Release.Service }}
 {{- $_ := set $own "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") }}
-{{- merge $own $root.Values.commonLabels (index . 2) | toYaml }}
+{{- merge $own (default dict (index . 2)) (default dict $root.Values.commonLabels) | toYaml }}
 {{- end }}
 
 {{/* The labels of an object that has none of its own. */}}
@@ -80,10 +80,12 @@ of the object.
 {{- if and .Values.existingConfigMap .Values.config }}
 {{- fail "config and existingConfigMap: the configuration stands in one of the two; leave the other empty" }}
 {{- end }}
-{{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled }}
+{{- if and (.Values.serviceMonitor).enabled (.Values.podMonitor).enabled }}
 {{- fail "serviceMonitor.enabled and podMonitor.enabled: Prometheus would scrape each pod twice; enable one of the two" }}
 {{- end }}
-{{- if and .Values.podDisruptionBudget.enabled (not (kindIs "invalid" .Values.podDisruptionBudget.minAvailable)) (not (kindIs "invalid" .Values.podDisruptionBudget.maxUnavailable)) }}
+{{- with .Values.podDisruptionBudget }}
+{{- if and .enabled (not (kindIs "invalid" .minAvailable)) (not (kindIs "invalid" .maxUnavailable)) }}
 {{- fail "podDisruptionBudget: minAvailable can't stand beside maxUnavailable; set maxUnavailable to null" }}
+{{- end }}
 {{- end }}
 {{- end }}

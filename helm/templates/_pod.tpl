@@ -3,16 +3,16 @@
 metadata:
   {{- $annotations := dict }}
   {{- if and (eq .Values.reload.mode "rolling") (not .Values.existingConfigMap) }}
-  {{- $_ := set $annotations "checksum/config" (toYaml .Values.config | sha256sum) }}
+  {{- $_ := set $annotations "checksum/config" (default dict .Values.config | toYaml | sha256sum) }}
   {{- end }}
-  {{- with merge $annotations .Values.podAnnotations }}
+  {{- with merge $annotations (default dict .Values.podAnnotations) }}
   annotations:
     {{- toYaml . | nindent 4 }}
   {{- end }}
   labels:
     {{- include "bedrock-customization-exporter.labelsOf" (list . "exporter" .Values.podLabels) | nindent 4 }}
 spec:
-  serviceAccountName: {{ include "bedrock-customization-exporter.serviceAccountName" . }}
+  serviceAccountName: {{ include "bedrock-customization-exporter.serviceAccountName" . | quote }}
   {{- /* The exporter never asks the Kubernetes API. IRSA and Pod Identity bring a volume of their own with their token. */}}
   automountServiceAccountToken: false
   enableServiceLinks: false
@@ -21,7 +21,7 @@ spec:
     {{- toYaml . | nindent 4 }}
   {{- end }}
   {{- with .Values.priorityClassName }}
-  priorityClassName: {{ . }}
+  priorityClassName: {{ . | quote }}
   {{- end }}
   {{- with .Values.podSecurityContext }}
   securityContext:
@@ -61,17 +61,23 @@ spec:
         httpGet:
           path: /-/healthy
           port: http
-        {{- toYaml .Values.startupProbe | nindent 8 }}
+        {{- with .Values.startupProbe }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
       livenessProbe:
         httpGet:
           path: /-/healthy
           port: http
-        {{- toYaml .Values.livenessProbe | nindent 8 }}
+        {{- with .Values.livenessProbe }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
       readinessProbe:
         httpGet:
           path: /-/ready
           port: http
-        {{- toYaml .Values.readinessProbe | nindent 8 }}
+        {{- with .Values.readinessProbe }}
+        {{- toYaml . | nindent 8 }}
+        {{- end }}
       {{- with .Values.resources }}
       resources:
         {{- toYaml . | nindent 8 }}
@@ -90,7 +96,7 @@ spec:
   volumes:
     - name: config
       configMap:
-        name: {{ include "bedrock-customization-exporter.configMapName" . }}
+        name: {{ include "bedrock-customization-exporter.configMapName" . | quote }}
     {{- with .Values.extraVolumes }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
@@ -110,7 +116,8 @@ spec:
   {{- $selector := dict "matchLabels" (include "bedrock-customization-exporter.selectorLabels" $ | fromYaml) }}
   topologySpreadConstraints:
     {{- range . }}
-    - {{ merge dict . (dict "labelSelector" $selector) | toYaml | nindent 6 | trim }}
+    {{- $default := hasKey . "labelSelector" | ternary dict (dict "labelSelector" $selector) }}
+    - {{ merge $default . | toYaml | nindent 6 | trim }}
     {{- end }}
   {{- end }}
 {{- end }}
