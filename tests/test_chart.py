@@ -22,6 +22,8 @@ from test_config import read
 from exporter import NAME, __version__, config
 from exporter.cli import _parser
 
+pytestmark = pytest.mark.e2e  # every test renders with Helm
+
 ROOT = CHART.parent
 CRDS = Path(__file__).parent / "data" / "chart" / "crds"
 MINORS = ("1.27", "1.32", "1.37")
@@ -115,7 +117,6 @@ def test_the_recommended_resources_do() -> None:
 # Good values
 
 
-@pytest.mark.e2e
 @each_file
 def test_lint(file: Path) -> None:
     """`helm lint --strict` has nothing to say."""
@@ -131,7 +132,6 @@ def check_shape(rendered: Object, minor: str) -> None:
         utils.validate(rendered, minor, strict=True)
 
 
-@pytest.mark.e2e
 @pytest.mark.parametrize("minor", MINORS)
 @each_file
 def test_objects_are_valid(file: Path, minor: str) -> None:
@@ -255,7 +255,6 @@ def test_a_key_may_be_null(key: str) -> None:
     check_without({}, (key,))
 
 
-@pytest.mark.e2e
 @pytest.mark.parametrize(
     "path", [path for path in paths(DEFAULTS) if path[0] not in FOR_KUBERNETES or not path[1:]], ids=".".join
 )
