@@ -11,6 +11,8 @@ NEWEST := $(firstword $(PYTHONS))
 OLDEST := $(lastword $(PYTHONS))
 version = $(firstword $(subst :, ,$(1)))
 venv = .venv-$(call version,$(1))
+# The end-to-end tests run one after the other, as some of them measure time.
+fast = $(call venv,$(1))/bin/python -m pytest -m "not e2e" --numprocesses=auto --maxprocesses=4
 ifeq ($(NEWEST),)
 $(error Python 3.11 or newer is needed, with its venv module)
 endif
@@ -36,13 +38,14 @@ run: $(call venv,$(NEWEST))/installed ## Run against AWS as config.yaml says; FL
 	@exec $(call venv,$(NEWEST))/bin/bedrock-customization-exporter $(FLAGS)
 
 test: lint tools $(if $(filter-out $(NEWEST),$(OLDEST)),test-unit-oldest) $(call venv,$(NEWEST))/tested ## Lint; fast tests on the oldest Python here, all tests on the newest
-	$(call venv,$(NEWEST))/bin/python -m pytest $(PYTEST_FLAGS)
+	$(call fast,$(NEWEST)) $(PYTEST_FLAGS)
+	$(call venv,$(NEWEST))/bin/python -m pytest -m e2e $(PYTEST_FLAGS)
 
 test-unit: $(call venv,$(NEWEST))/tested ## The fast tests only
-	$(call venv,$(NEWEST))/bin/python -m pytest -m "not e2e" $(PYTEST_FLAGS)
+	$(call fast,$(NEWEST)) $(PYTEST_FLAGS)
 
 test-unit-oldest: $(call venv,$(OLDEST))/tested
-	$(call venv,$(OLDEST))/bin/python -m pytest -m "not e2e" $(PYTEST_FLAGS)
+	$(call fast,$(OLDEST)) $(PYTEST_FLAGS)
 
 bench: $(call venv,$(NEWEST))/tested ## Cost of a walk and of a scrape, against stock boto3 and prometheus_client
 	$(call venv,$(NEWEST))/bin/python -m tests.benchmarks --json docs/performance.json --figure docs/performance.svg $(FLAGS)
