@@ -61,16 +61,17 @@ class Poller:
         self._observe_duration = observe_duration
         self._free = _Places(schedule.concurrency)
         self._watched: list[_Watched] = []
-        self._states: tuple[TargetState, ...] | None = None
+        self._states: tuple[TargetState, ...] = ()
         self._at: defaultdict[tuple[str, str], set[_Watched]] = defaultdict(set)
         self._loops: asyncio.TaskGroup | None = None
         self.watch(targets, schedule)
 
     @property
     def states(self) -> tuple[TargetState, ...]:
-        """The state of every target, in their order. A new tuple whenever anything has changed, the same one if not."""
-        if self._states is None:
-            self._states = tuple([watched.state for watched in self._watched])
+        """The state of every target, in their order. A new tuple whenever anything has changed, the same one if not.
+
+        Replaced whole, so that a scrape, which is rendered in another thread, never sees half a change.
+        """
         return self._states
 
     @property
@@ -114,7 +115,7 @@ class Poller:
         """
         before = self._watched
         known = {watched.target.key: watched for watched in before}
-        self._watched, self._states = [], None
+        self._watched = []
         self._at.clear()
         for number, target in enumerate(targets):
             watched = known.pop(target.key, None) or _Watched(target)
@@ -123,7 +124,8 @@ class Poller:
             state = replace(watched.state, target=target)
             if state.snapshot is not None and target.labels != watched.target.labels:
                 state = replace(state, rendered=render(target, state.account_id, state.snapshot))
-            self._replace(watched, state)
+            self._set(watched, state)
+        self._show()
         for gone in set(before).difference(self._watched):
             gone.end()
         self._reschedule(schedule, retry=retry)
@@ -237,11 +239,17 @@ class Poller:
         )
 
     def _replace(self, watched: _Watched, state: TargetState) -> None:
+        self._set(watched, state)
+        self._show()
+
+    def _show(self) -> None:
+        self._states = tuple([watched.state for watched in self._watched])
+
+    def _set(self, watched: _Watched, state: TargetState) -> None:
         place = (watched.state.account_id, watched.target.region)
         self._at[place].discard(watched)
         watched.state = state
         self._at[state.account_id, state.target.region].add(watched)
-        self._states = None
 
 
 class _Places:

@@ -650,20 +650,21 @@ def test_targets_out_of_reach_leave_places_to_the_others() -> None:
 
 def test_other_labels_are_on_what_is_known() -> None:
     """The snapshot stays, and is rendered anew for the labels; the rhythm stays as well."""
-    script = Changing([Step(1, good(OWN))])
+    script = Changing([Step(1, good(OWN))], [Step(1)])
     poller = script.poller()
     labelled = replace(script.targets[0], labels=(("team", "a"),))
     rendered = {"family": FamilyText(b"with label\n", ())}
     asked: list[tuple[Target, str, Snapshot]] = []
 
     def render(target: Target, account_id: str, snapshot: Snapshot) -> dict[str, FamilyText]:
+        assert [state.target for state in poller.states] == list(script.targets), "half a change is seen"
         asked.append((target, account_id, snapshot))
         return rendered
 
     seen: list[TargetState] = []
     poll(
         poller, 15,
-        (5, lambda: poller.watch((labelled,), Schedule(10, 9, 1000, 100), render=render)),
+        (5, lambda: poller.watch((labelled, script.targets[1]), Schedule(10, 9, 1000, 100), render=render)),
         (6, lambda: seen.append(poller.states[0])),
     )  # fmt: skip
 
