@@ -27,7 +27,9 @@ def values_of(path: Path) -> dict[str, Any]:
     return helm.values_from_yaml(path.read_text(encoding="utf-8"))
 
 
-def render(values: Mapping[str, Any], *, name: str = RELEASE, chart: Path = CHART) -> dict[str, str]:
+def render(
+    values: Mapping[str, Any], *, name: str = RELEASE, chart: Path = CHART, namespace: str = NAMESPACE
+) -> dict[str, str]:
     """The text of each template that is not empty, by its path within the chart.
 
     Raises:
@@ -35,13 +37,15 @@ def render(values: Mapping[str, Any], *, name: str = RELEASE, chart: Path = CHAR
         helm.HelmRenderError: a template does.
     """
     with helm.Chart.load(chart) as loaded:
-        texts = loaded.render(dict(values), name=name, namespace=NAMESPACE)
+        texts = loaded.render(dict(values), name=name, namespace=namespace)
     return {path.partition("/")[2]: text for path, text in sorted(texts.items()) if text.strip()}
 
 
-def objects(values: Mapping[str, Any], *, name: str = RELEASE, chart: Path = CHART) -> list[Object]:
+def objects(
+    values: Mapping[str, Any], *, name: str = RELEASE, chart: Path = CHART, namespace: str = NAMESPACE
+) -> list[Object]:
     """Every Kubernetes object, the pod of ``helm test`` included."""
-    texts = render(values, name=name, chart=chart)
+    texts = render(values, name=name, chart=chart, namespace=namespace)
     return [
         one
         for path, text in texts.items()
@@ -54,7 +58,9 @@ def objects(values: Mapping[str, Any], *, name: str = RELEASE, chart: Path = CHA
 def one(kind: str, values: Mapping[str, Any]) -> Object:
     """The exporter's own object of a kind, of which there is one."""
     name = values.get("fullnameOverride", f"{RELEASE}-{NAME}")[:52]
-    (found,) = (one for one in objects(values) if one["kind"] == kind and one["metadata"]["name"] == name)
+    (found,) = (
+        one for one in objects(values) if one["kind"] == kind and one["metadata"]["name"].partition(".")[0] == name
+    )
     return found
 
 

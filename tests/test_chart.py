@@ -350,6 +350,15 @@ def test_openshift_chooses_the_user() -> None:
         assert not {"runAsUser", "runAsGroup", "fsGroup"} & pod["spec"]["securityContext"].keys()
 
 
+def test_openshift_below_a_parent_chart() -> None:
+    """The switch takes away what the values set, in the container's context, too: a parent's null would be lost."""
+    values = {"openshift": {"enabled": True}, "securityContext": {"runAsUser": 1, "runAsGroup": 1}}
+    for pod in pod_templates(objects(values)):
+        assert pod["spec"]["securityContext"] == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+        for each in pod["spec"]["containers"]:
+            assert each["securityContext"].keys() == DEFAULTS["securityContext"].keys()
+
+
 # Upgrades
 
 
@@ -474,6 +483,37 @@ def test_the_network_policy_can_be_narrowed() -> None:
 # Features
 
 
+def test_recreate_has_no_rolling_update() -> None:
+    """API servers refuse a Deployment with both; the default's `rollingUpdate` goes by itself."""
+    assert one("Deployment", {"strategy": {"type": "Recreate"}})["spec"]["strategy"] == {"type": "Recreate"}
+    assert one("Deployment", {})["spec"]["strategy"] == DEFAULTS["strategy"]
+
+
+def test_releases_of_one_name_share_a_namespace() -> None:
+    """What two of them put into a common namespace has names of its own; in the release's it keeps the plain ones."""
+    values = values_of(CHART / "ci" / "common-namespace-values.yaml")
+    names = [
+        {
+            (each["kind"], each["metadata"]["name"])
+            for each in objects({**values, **monitor}, namespace=namespace)
+            if each["metadata"]["namespace"] == "observability"
+        }
+        for namespace in ("prod", "dev")
+        for monitor in ({}, {"podMonitor": {}, "serviceMonitor": values["podMonitor"]})
+    ]
+    assert [len(found) for found in names] == [8, 8, 8, 8]
+    assert not (names[0] | names[1]) & (names[2] | names[3])
+    at_home = objects(values, namespace="observability")
+    assert {each["metadata"]["name"] for each in at_home if each["kind"] == "PodMonitor"} == {FULLNAME}
+
+
+@pytest.mark.parametrize("value", [1, 2_000_000, 0.5, True, "1", "a: b", ""], ids=str)
+def test_environment_variables_are_texts(value: Any) -> None:
+    """`--set extraEnv[0].value=1` gives a number, which API servers refuse."""
+    (variable,) = container({"extraEnv": [{"name": "A", "value": value}]})["env"]
+    assert variable == {"name": "A", "value": value if isinstance(value, str) else json.dumps(value)}
+
+
 def test_a_topology_constraint_keeps_its_own_selector() -> None:
     """Only one that has none gets that of the exporter's pods."""
     bare = {"maxSkew": 1, "topologyKey": "topology.kubernetes.io/zone", "whenUnsatisfiable": "DoNotSchedule"}
@@ -518,6 +558,14 @@ def test_the_pod_of_helm_test_has_resources() -> None:
     resources = {"requests": {"cpu": "50m"}, "limits": {"memory": "256Mi"}}
     for pod in pod_templates(objects({"resources": resources})):
         assert [each["resources"] for each in pod["spec"]["containers"]] == [resources]
+
+
+def test_the_pod_of_helm_test_is_patient() -> None:
+    """It waits longer than the startup probe lets a first walk take, and less than the five minutes of `helm test`."""
+    (pod,) = (each for each in objects({}) if each["kind"] == "Pod")
+    (patience,) = map(int, re.findall(r"patience = (\d+)", pod["spec"]["containers"][0]["command"][2]))
+    probe = DEFAULTS["startupProbe"]
+    assert 2 * probe["periodSeconds"] * probe["failureThreshold"] < patience < 300
 
 
 def test_flags_that_the_chart_relies_on_are_refused() -> None:
@@ -731,6 +779,27 @@ BAD: dict[str, tuple[str, str]] = {
         "config: {targets: [{account_id: 111122223333}]}",
         "- at '/config/targets/0/account_id': got number, want null or string",
     ),
+    "image-tag": ('image: {tag: "a: b"}', "- at '/image/tag': 'a: b' does not match pattern"),
+    "label": ("podLabels: {a: no spaces}", "- at '/podLabels/a': 'no spaces' does not match pattern"),
+    "label-name": ("commonLabels: {-a: b}", "- at '': invalid propertyName '-a'"),
+    "label-length": (f"commonLabels: {{a: {'x' * 64}}}", "- at '/commonLabels/a': 'xxx"),
+    "annotation-name": ("podAnnotations: {a b: c}", "- at '': invalid propertyName 'a b'"),
+    "volume": (
+        "extraVolumes: [{name: config, emptyDir: {}}]",
+        "extraVolumes: the volume config is the chart's own; give yours another name",
+    ),
+    "mount": (
+        "extraVolumeMounts: [{name: ca, mountPath: /etc/bedrock-customization-exporter/}]",
+        "/etc/bedrock-customization-exporter is where the configuration is; take another mountPath",
+    ),
+    "budget-of-one": (
+        "podDisruptionBudget: {enabled: true, maxUnavailable: null, minAvailable: 1}",
+        "podDisruptionBudget: minAvailable 1 of 1 pods would hold up the draining of a node for ever",
+    ),
+    "budget-of-all": (
+        "shards: 2\npodDisruptionBudget: {enabled: true, maxUnavailable: null, minAvailable: 51%}",
+        "minAvailable 51% of 2 pods would hold up",
+    ),
     "choice": ("reload: {mode: lvie}", "- at '/reload/mode': value must be one of 'rolling', 'live'"),
     "text-for-number": ('shards: "3"', "- at '/shards': got string, want integer"),
     "text-for-boolean": (
@@ -769,7 +838,7 @@ BAD: dict[str, tuple[str, str]] = {
         "Prometheus would scrape each pod twice; enable one of the two",
     ),
     "two-budgets": (
-        "podDisruptionBudget: {enabled: true, minAvailable: 1}",
+        "replicas: 2\npodDisruptionBudget: {enabled: true, minAvailable: 1}",
         "minAvailable can't stand beside maxUnavailable; set maxUnavailable to null",
     ),
 }

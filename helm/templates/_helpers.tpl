@@ -17,6 +17,16 @@ and a label holds 63.
 {{- end }}
 {{- end }}
 
+{{/*
+The name of an object in a namespace, from (list root name namespace). In another than the release's its name has the
+release's namespace after a dot, which no other name has in it: releases of one name do not meet there. (`helm lint` has none.)
+*/}}
+{{- define "bedrock-customization-exporter.nameIn" -}}
+{{- $root := index . 0 }}
+{{- $own := $root.Release.Namespace }}
+{{- eq $own (default $own (index . 2)) | ternary (index . 1) (printf "%s.%s" (index . 1) $own | trimSuffix ".") }}
+{{- end }}
+
 {{/* What tells the objects of a release from all others: no version in it, so that it never changes. */}}
 {{- define "bedrock-customization-exporter.identity" -}}
 app.kubernetes.io/name: {{ include "bedrock-customization-exporter.name" . | quote }}
@@ -72,6 +82,31 @@ commonLabels.
 {{- ternary "StatefulSet" "Deployment" (gt (int .Values.shards) 1) }}
 {{- end }}
 
+{{/* A security context, from (list root context): without users and groups where the platform chooses them. */}}
+{{- define "bedrock-customization-exporter.securityContext" -}}
+{{- $context := default dict (index . 1) }}
+{{- if ((index . 0).Values.openshift).enabled }}
+{{- $context = omit $context "runAsUser" "runAsGroup" "fsGroup" }}
+{{- end }}
+{{- if $context -}}
+securityContext:
+  {{- toYaml $context | nindent 2 }}
+{{- end }}
+{{- end }}
+
+{{/* Environment variables, from a list: `--set` makes numbers and truths of values that must be texts. */}}
+{{- define "bedrock-customization-exporter.env" -}}
+{{- $env := list }}
+{{- range . }}
+{{- $one := deepCopy . }}
+{{- if has (kindOf .value) (list "bool" "int" "int64" "float64") }}
+{{- $_ := set $one "value" (toJson .value) }}
+{{- end }}
+{{- $env = append $env $one }}
+{{- end }}
+{{- toYaml $env }}
+{{- end }}
+
 {{/* Values that are good one by one and wrong together. */}}
 {{- define "bedrock-customization-exporter.check" -}}
 {{- if and (gt (int .Values.shards) 1) (ne (int .Values.replicas) 1) }}
@@ -83,7 +118,27 @@ commonLabels.
 {{- if and (.Values.serviceMonitor).enabled (.Values.podMonitor).enabled }}
 {{- fail "serviceMonitor.enabled and podMonitor.enabled: Prometheus would scrape each pod twice; enable one of the two" }}
 {{- end }}
+{{- range .Values.extraVolumes }}
+{{- if eq (toString .name) "config" }}
+{{- fail "extraVolumes: the volume config is the chart's own; give yours another name" }}
+{{- end }}
+{{- end }}
+{{- range .Values.extraVolumeMounts }}
+{{- if eq (toString .mountPath | trimSuffix "/") "/etc/bedrock-customization-exporter" }}
+{{- fail "extraVolumeMounts: /etc/bedrock-customization-exporter is where the configuration is; take another mountPath" }}
+{{- end }}
+{{- end }}
+{{- $pods := gt (int .Values.shards) 1 | ternary .Values.shards .Values.replicas | int }}
 {{- with .Values.podDisruptionBudget }}
+{{- if and .enabled (not (kindIs "invalid" .minAvailable)) }}
+{{- $least := int (toString .minAvailable | trimSuffix "%") }}
+{{- if hasSuffix "%" (toString .minAvailable) }}
+{{- $least = div (add (mul $least $pods) 99) 100 }}
+{{- end }}
+{{- if and (gt $pods 0) (ge (int $least) $pods) }}
+{{- printf "podDisruptionBudget: minAvailable %v of %d pods would hold up the draining of a node for ever; set maxUnavailable instead" .minAvailable $pods | fail }}
+{{- end }}
+{{- end }}
 {{- if and .enabled (not (kindIs "invalid" .minAvailable)) (not (kindIs "invalid" .maxUnavailable)) }}
 {{- fail "podDisruptionBudget: minAvailable can't stand beside maxUnavailable; set maxUnavailable to null" }}
 {{- end }}

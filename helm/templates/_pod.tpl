@@ -23,13 +23,12 @@ spec:
   {{- with .Values.priorityClassName }}
   priorityClassName: {{ . | quote }}
   {{- end }}
-  {{- with .Values.podSecurityContext }}
-  securityContext:
-    {{- toYaml . | nindent 4 }}
+  {{- with include "bedrock-customization-exporter.securityContext" (list . .Values.podSecurityContext) }}
+  {{- . | nindent 2 }}
   {{- end }}
   containers:
     - name: exporter
-      image: {{ include "bedrock-customization-exporter.image" . }}
+      image: {{ include "bedrock-customization-exporter.image" . | quote }}
       imagePullPolicy: {{ .Values.image.pullPolicy }}
       args:
         - --config.file=/etc/bedrock-customization-exporter/config.yaml
@@ -47,7 +46,7 @@ spec:
         {{- end }}
       {{- with .Values.extraEnv }}
       env:
-        {{- toYaml . | nindent 8 }}
+        {{- include "bedrock-customization-exporter.env" . | nindent 8 }}
       {{- end }}
       {{- with .Values.extraEnvFrom }}
       envFrom:
@@ -82,9 +81,8 @@ spec:
       resources:
         {{- toYaml . | nindent 8 }}
       {{- end }}
-      {{- with .Values.securityContext }}
-      securityContext:
-        {{- toYaml . | nindent 8 }}
+      {{- with include "bedrock-customization-exporter.securityContext" (list . .Values.securityContext) }}
+      {{- . | nindent 6 }}
       {{- end }}
       volumeMounts:
         - name: config
