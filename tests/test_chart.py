@@ -88,6 +88,8 @@ def test_every_mapping_of_the_schema_is_closed() -> None:
     while todo:
         about = todo.pop()
         if isinstance(about, dict) and "properties" in about and isinstance(about["properties"], dict):
+            if about is schema["properties"]["global"]:
+                continue  # other charts read it, too
             assert about["additionalProperties"] is False, about
             closed += 1
         todo += about.values() if isinstance(about, dict) else about if isinstance(about, list) else []
@@ -480,7 +482,81 @@ def test_the_network_policy_can_be_narrowed() -> None:
         } | {port: peers}
 
 
+def test_a_newer_chart_alone_replaces_no_pods() -> None:
+    """Its version is not in their labels, and all else in their template comes from the values."""
+    for pod in ({}, FULL):
+        (template,) = (each["spec"]["template"] for each in objects(pod) if "template" in each.get("spec", {}))
+        assert "helm.sh/chart" not in template["metadata"]["labels"]
+
+
+def test_a_release_name_that_starts_with_a_digit() -> None:
+    """A Service's name may not: API servers refuse it."""
+    for name in ("1234", "7-of-nine", f"2-{NAME}"):
+        services = [each["metadata"]["name"] for each in objects({"shards": 2}, name=name) if each["kind"] == "Service"]
+        assert len(services) == 2
+        for service in services:
+            assert re.fullmatch(r"[a-z]([-a-z0-9]*[a-z0-9])?", service)
+            assert service.startswith(f"r-{name}")
+
+
 # Features
+
+
+def test_metadata() -> None:
+    """Each object has the annotations of all and its own, and its own labels; all are in the namespace."""
+    rendered = objects(values_of(CHART / "ci" / "metadata-values.yaml"))
+    found = {each["kind"]: each["metadata"] for each in rendered}
+    for kind, about in found.items():
+        assert about["namespace"] == "bedrock"
+        assert about["labels"]["team"] == "platform"
+        assert about["annotations"]["example.com/owner"] == ("ml" if kind == "Service" else "sre")
+    tiers = {kind for kind, about in found.items() if about["labels"].get("tier") == "monitoring"}
+    assert tiers == {"Deployment", "Service", "ConfigMap"}
+    assert found["Deployment"]["annotations"]["reloader.stakater.com/auto"] == "true"
+    assert found["ConfigMap"]["annotations"]["example.com/reviewed"] == "yes"
+    (monitor,) = (each for each in rendered if each["kind"] == "ServiceMonitor")
+    assert monitor["spec"]["namespaceSelector"] == {"matchNames": ["bedrock"]}
+    (pod,) = (each for each in rendered if each["kind"] == "Pod")
+    assert pod["spec"]["containers"][0]["command"][-1] == f"http://{FULLNAME}.bedrock:9848"
+
+
+def test_the_pod_of_helm_test_is_like_the_exporters() -> None:
+    """Where only some pods may run, it may: labels, annotations, account, place and class are theirs."""
+    values = values_of(CHART / "ci" / "scheduling-values.yaml") | {
+        "podLabels": {"allowed": "yes", "app.kubernetes.io/component": "exporter"},
+        "podAnnotations": {"sidecar.istio.io/inject": "false", "helm.sh/hook": "post-install"},
+    }
+    exporter, test = pod_templates(objects(values))
+    for name in ("serviceAccountName", "affinity", "priorityClassName", "nodeSelector", "tolerations"):
+        assert test["spec"][name] == exporter["spec"][name]
+    assert (
+        test["metadata"]["labels"].items() >= {**POD, "app.kubernetes.io/component": "test", "allowed": "yes"}.items()
+    )
+    assert test["metadata"]["annotations"]["helm.sh/hook"] == "test"
+    assert test["metadata"]["annotations"]["sidecar.istio.io/inject"] == "false"
+
+
+@pytest.mark.parametrize(
+    ("image", "parent", "wanted"),
+    [
+        ({}, {}, f"ghcr.io/{NAME}/{NAME}"),
+        ({"registry": "mirror.example.com/ghcr"}, {}, f"mirror.example.com/ghcr/{NAME}/{NAME}"),
+        ({"registry": "a.example.com"}, {"imageRegistry": "b.example.com:5000/"}, f"b.example.com:5000/{NAME}/{NAME}"),
+        ({"repository": "team/exporter"}, {"imageRegistry": "b.example.com"}, "b.example.com/team/exporter"),
+        ({"repository": "localhost/exporter"}, {"imageRegistry": "b.example.com"}, "b.example.com/exporter"),
+        ({"repository": "exporter"}, {}, "exporter"),
+    ],
+)
+def test_registry(image: Object, parent: Object, wanted: str) -> None:
+    """A registry stands instead of the repository's own, a parent chart's before ours, in both pods."""
+    for pod in pod_templates(objects({"image": image, "global": parent})):
+        assert [each["image"] for each in pod["spec"]["containers"]] == [f"{wanted}:{__version__}"]
+
+
+def test_pull_secrets_of_a_parent_chart() -> None:
+    """They stand beside ours, each once, and may be names."""
+    for pod in pod_templates(objects(values_of(CHART / "ci" / "global-values.yaml"))):
+        assert pod["spec"]["imagePullSecrets"] == [{"name": "own"}, {"name": "parent"}]
 
 
 def test_recreate_has_no_rolling_update() -> None:

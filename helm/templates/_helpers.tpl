@@ -8,13 +8,19 @@ and a label holds 63.
 */}}
 {{- define "bedrock-customization-exporter.fullname" -}}
 {{- $name := include "bedrock-customization-exporter.name" . }}
+{{- /* A Service's name begins with a letter. */}}
+{{- $release := regexMatch "^[0-9]" .Release.Name | ternary (printf "r-%s" .Release.Name) .Release.Name }}
 {{- if .Values.fullnameOverride }}
 {{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
-{{- else if contains $name .Release.Name }}
-{{- .Release.Name | trunc 52 | trimSuffix "-" }}
+{{- else if contains $name $release }}
+{{- $release | trunc 52 | trimSuffix "-" }}
 {{- else }}
-{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" }}
+{{- printf "%s-%s" $release $name | trunc 52 | trimSuffix "-" }}
 {{- end }}
+{{- end }}
+
+{{- define "bedrock-customization-exporter.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride }}
 {{- end }}
 
 {{/*
@@ -23,7 +29,7 @@ release's namespace after a dot, which no other name has in it: releases of one 
 */}}
 {{- define "bedrock-customization-exporter.nameIn" -}}
 {{- $root := index . 0 }}
-{{- $own := $root.Release.Namespace }}
+{{- $own := include "bedrock-customization-exporter.namespace" $root }}
 {{- eq $own (default $own (index . 2)) | ternary (index . 1) (printf "%s.%s" (index . 1) $own | trimSuffix ".") }}
 {{- end }}
 
@@ -53,9 +59,22 @@ commonLabels.
 {{- merge $own (default dict (index . 2)) (default dict $root.Values.commonLabels) | toYaml }}
 {{- end }}
 
-{{/* The labels of an object that has none of its own. */}}
-{{- define "bedrock-customization-exporter.labels" -}}
-{{- include "bedrock-customization-exporter.labelsOf" (list . "exporter" dict) }}
+{{/*
+The metadata of an object, from (list root component own): what it has of its own is its name, if that is not the usual
+one, its namespace, its labels and its annotations.
+*/}}
+{{- define "bedrock-customization-exporter.metadata" -}}
+{{- $root := index . 0 }}
+{{- $own := default dict (index . 2) }}
+{{- $name := default (include "bedrock-customization-exporter.fullname" $root) $own.name }}
+name: {{ include "bedrock-customization-exporter.nameIn" (list $root $name $own.namespace) | quote }}
+namespace: {{ default (include "bedrock-customization-exporter.namespace" $root) $own.namespace | quote }}
+labels:
+  {{- include "bedrock-customization-exporter.labelsOf" (list $root (index . 1) $own.labels) | nindent 2 }}
+{{- with merge dict (default dict $own.annotations) (default dict $root.Values.commonAnnotations) }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
 
 {{- define "bedrock-customization-exporter.serviceAccountName" -}}
@@ -66,11 +85,31 @@ commonLabels.
 {{- end }}
 {{- end }}
 
+{{/*
+The image. A registry that is set stands instead of the repository's own: the part before the first slash, where that is
+the name of a host.
+*/}}
 {{- define "bedrock-customization-exporter.image" -}}
+{{- $repository := .Values.image.repository }}
+{{- with default .Values.image.registry (.Values.global).imageRegistry }}
+{{- $repository = printf "%s/%s" (trimSuffix "/" .) (regexReplaceAll "^([^/]*[.:][^/]*|localhost)/" $repository "") }}
+{{- end }}
 {{- if .Values.image.digest }}
-{{- printf "%s@%s" .Values.image.repository .Values.image.digest }}
+{{- printf "%s@%s" $repository .Values.image.digest }}
 {{- else }}
-{{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) }}
+{{- printf "%s:%s" $repository (default .Chart.AppVersion .Values.image.tag) }}
+{{- end }}
+{{- end }}
+
+{{/* The pull secrets of a pod: the chart's, then the parent chart's, each once. These may be names alone. */}}
+{{- define "bedrock-customization-exporter.imagePullSecrets" -}}
+{{- $secrets := list }}
+{{- range concat (default list .Values.imagePullSecrets) (default list (.Values.global).imagePullSecrets) }}
+{{- $secrets = append $secrets (kindIs "string" . | ternary (dict "name" .) .) }}
+{{- end }}
+{{- with uniq $secrets -}}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- end }}
 

@@ -10,15 +10,16 @@ metadata:
     {{- toYaml . | nindent 4 }}
   {{- end }}
   labels:
-    {{- include "bedrock-customization-exporter.labelsOf" (list . "exporter" .Values.podLabels) | nindent 4 }}
+    {{- /* Without the chart's version: a newer chart alone does not replace pods. */}}
+    {{- $labels := include "bedrock-customization-exporter.labelsOf" (list . "exporter" .Values.podLabels) | fromYaml }}
+    {{- omit $labels "helm.sh/chart" | toYaml | nindent 4 }}
 spec:
   serviceAccountName: {{ include "bedrock-customization-exporter.serviceAccountName" . | quote }}
   {{- /* The exporter never asks the Kubernetes API. IRSA and Pod Identity bring a volume of their own with their token. */}}
   automountServiceAccountToken: false
   enableServiceLinks: false
-  {{- with .Values.imagePullSecrets }}
-  imagePullSecrets:
-    {{- toYaml . | nindent 4 }}
+  {{- with include "bedrock-customization-exporter.imagePullSecrets" . }}
+  {{- . | nindent 2 }}
   {{- end }}
   {{- with .Values.priorityClassName }}
   priorityClassName: {{ . | quote }}
