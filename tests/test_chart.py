@@ -697,6 +697,44 @@ def test_image_by_digest() -> None:
     assert container({"image": {"digest": digest, "tag": "1"}})["image"].endswith(f"exporter@{digest}")
 
 
+@pytest.mark.parametrize(
+    ("file", "kind", "endpoints"),
+    [("monitors", "ServiceMonitor", "endpoints"), ("pod-monitor", "PodMonitor", "podMetricsEndpoints")],
+)
+def test_monitors(file: str, kind: str, endpoints: str) -> None:
+    """What values say arrives where the operator looks for it, and nothing that is left as it comes."""
+    values = values_of(CHART / "ci" / f"{file}-values.yaml")
+    key = kind[0].lower() + kind[1:]
+    (spec,) = (each["spec"] for each in objects(values) if each["kind"] == kind)
+    bare = one(kind, {key: {"enabled": True}})["spec"]
+    assert bare[endpoints] == [{"port": "http", "path": "/metrics"}]
+    assert bare.keys() == {endpoints, "selector", "namespaceSelector"}
+    on_top = {"jobLabel", "targetLabels", "podTargetLabels", "sampleLimit"} & DEFAULTS[key].keys()
+    around = {"enabled", "namespace", "labels", "annotations", "extraEndpointConfig", "extraSpec"}
+    given = values[key]
+    assert DEFAULTS[key].keys() - given.keys() <= {"annotations"}
+    assert spec == {
+        **bare,
+        **given["extraSpec"],
+        **{name: given[name] for name in on_top},
+        endpoints: [
+            {
+                **bare[endpoints][0],
+                **given["extraEndpointConfig"],
+                **{name: value for name, value in given.items() if name not in on_top | around},
+            }
+        ],
+    }
+
+
+def test_what_is_passed_through_wins() -> None:
+    """It was set on purpose."""
+    monitor = {"enabled": True, "interval": "1m", "extraEndpointConfig": {"path": "/proxied", "interval": "2m"}}
+    assert one("ServiceMonitor", {"serviceMonitor": monitor})["spec"]["endpoints"] == [
+        {"port": "http", "path": "/proxied", "interval": "2m"}
+    ]
+
+
 def test_dashboards() -> None:
     """Every dashboard of the chart is in a ConfigMap that the sidecar finds, byte for byte."""
     rendered = objects({"dashboards": {"enabled": True}})
@@ -781,6 +819,12 @@ def test_alerts_are_left_out_renamed_and_labelled() -> None:
         assert alert["labels"]["team"] == "ml"
         assert alert["annotations"]["runbook_url"] == f"https://wiki.example.com/bedrock/{name}.md"
         assert alert["annotations"]["dashboard_url"].startswith("https://grafana.example.com/d/bedrock-customization-")
+
+
+def test_own_rules_stand_beside_ours() -> None:
+    """As they are: what looks like a template is Prometheus's."""
+    own = values_of(CHART / "ci" / "prometheus-rule-values.yaml")["prometheusRule"]["additionalGroups"]
+    assert rules({"additionalGroups": own})["groups"] == [*rules({})["groups"], *own]
 
 
 def test_thresholds_by_customization_type() -> None:

@@ -66,7 +66,7 @@ one, its namespace, its labels and its annotations.
 {{- define "bedrock-customization-exporter.metadata" -}}
 {{- $root := index . 0 }}
 {{- $own := default dict (index . 2) }}
-{{- $name := default (include "bedrock-customization-exporter.fullname" $root) $own.name }}
+{{- $name := default (include "bedrock-customization-exporter.fullname" $root) $own.name -}}
 name: {{ include "bedrock-customization-exporter.nameIn" (list $root $name $own.namespace) | quote }}
 namespace: {{ default (include "bedrock-customization-exporter.namespace" $root) $own.namespace | quote }}
 labels:
@@ -75,6 +75,32 @@ labels:
 annotations:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end }}
+
+{{/*
+The spec of a ServiceMonitor or PodMonitor, from (list root values endpoints), the last the key of its endpoints. What is
+passed through wins.
+*/}}
+{{- define "bedrock-customization-exporter.monitor" -}}
+{{- $root := index . 0 }}
+{{- $values := index . 1 }}
+{{- $endpoint := dict "port" "http" "path" "/metrics" }}
+{{- range $key := list "interval" "scrapeTimeout" "honorLabels" "scheme" "tlsConfig" "relabelings" "metricRelabelings" }}
+{{- with get $values $key }}
+{{- $_ := set $endpoint $key . }}
+{{- end }}
+{{- end }}
+{{- $selector := include "bedrock-customization-exporter.selectorLabels" $root | fromYaml }}
+{{- $spec := dict "selector" (dict "matchLabels" $selector) }}
+{{- $_ := set $spec "namespaceSelector" (dict "matchNames" (list (include "bedrock-customization-exporter.namespace" $root))) }}
+{{- range $key := list "jobLabel" "targetLabels" "podTargetLabels" "sampleLimit" }}
+{{- with get $values $key }}
+{{- $_ := set $spec $key . }}
+{{- end }}
+{{- end }}
+{{- $endpoint = mergeOverwrite $endpoint (deepCopy (default dict (get $values "extraEndpointConfig"))) }}
+{{- $_ := set $spec (index . 2) (list $endpoint) }}
+{{- mergeOverwrite $spec (deepCopy (default dict (get $values "extraSpec"))) | toYaml }}
 {{- end }}
 
 {{- define "bedrock-customization-exporter.serviceAccountName" -}}
