@@ -66,7 +66,8 @@ def one(kind: str, values: Mapping[str, Any]) -> Object:
 
 def container(values: Mapping[str, Any], kind: str = "Deployment") -> Object:
     """The exporter's container in a Deployment or a StatefulSet."""
-    (found,) = one(kind, values)["spec"]["template"]["spec"]["containers"]
+    containers = one(kind, values)["spec"]["template"]["spec"]["containers"]
+    (found,) = (each for each in containers if each["name"] == "exporter")
     return dict(found)
 
 

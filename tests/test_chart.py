@@ -297,7 +297,9 @@ def breaches(pod: Object) -> list[str]:
         wrong = {
             "hostPort": any(port.get("hostPort") for port in each.get("ports", [])),
             "probe host": any("host" in each[name]["httpGet"] for name in each if name.endswith("Probe")),
-            "lifecycle": "lifecycle" in each,
+            "lifecycle host": any(
+                "host" in action for hook in each.get("lifecycle", {}).values() for action in hook.values()
+            ),
             "privileged": own.get("privileged"),
             "procMount": "procMount" in own,
             "seLinuxOptions": "seLinuxOptions" in own,
@@ -337,6 +339,9 @@ def test_pod_security_restricted(file: Path) -> None:
         ({"securityContext": {"privileged": True}}, "privileged"),
         ({"securityContext": {"capabilities": {"drop": []}}}, "capabilities.drop"),
         ({"securityContext": {"capabilities": {"add": ["SYS_ADMIN"]}}}, "capabilities.add"),
+        ({"lifecycle": {"preStop": {"httpGet": {"host": "example.com", "port": 80}}}}, "lifecycle host"),
+        ({"extraContainers": [{"name": "bare"}]}, "capabilities.drop"),
+        ({"extraInitContainers": [{"name": "bare"}]}, "allowPrivilegeEscalation"),
         ({"extraVolumes": [{"name": "host", "hostPath": {"path": "/"}}]}, "volume host"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -697,6 +702,33 @@ def test_image_by_digest() -> None:
     assert container({"image": {"digest": digest, "tag": "1"}})["image"].endswith(f"exporter@{digest}")
 
 
+def test_containers_beside_the_exporter() -> None:
+    """They come after it, so that `kubectl exec` finds it first; the hook is its own."""
+    values = values_of(CHART / "ci" / "sidecars-values.yaml")
+    spec = one("Deployment", values)["spec"]["template"]["spec"]
+    assert spec["initContainers"] == values["extraInitContainers"]
+    assert [each["name"] for each in spec["containers"]] == ["exporter", "proxy"]
+    assert spec["containers"][1:] == values["extraContainers"]
+    assert spec["containers"][0]["lifecycle"] == values["lifecycle"]
+    assert spec["terminationGracePeriodSeconds"] == 45
+
+
+def test_what_a_cluster_asks_of_pods() -> None:
+    """Names are resolved in both pods alike, in the same sandbox; nothing is there unless it is set."""
+    values = values_of(CHART / "ci" / "pod-values.yaml")
+    asked = {name: values[name] for name in ("dnsPolicy", "dnsConfig", "hostAliases", "runtimeClassName")}
+    for pod in pod_templates(objects(values)):
+        assert pod["spec"].items() >= asked.items()
+    stateful = one("StatefulSet", values)["spec"]
+    assert stateful["updateStrategy"] == {"type": "OnDelete"}
+    assert stateful["template"]["spec"]["terminationGracePeriodSeconds"] == 0
+    (bare, test) = pod_templates(objects({}))
+    assert (
+        not (asked.keys() | {"terminationGracePeriodSeconds", "initContainers"}) & (bare["spec"] | test["spec"]).keys()
+    )
+    assert "lifecycle" not in bare["spec"]["containers"][0]
+
+
 @pytest.mark.parametrize(
     ("file", "kind", "endpoints"),
     [("monitors", "ServiceMonitor", "endpoints"), ("pod-monitor", "PodMonitor", "podMetricsEndpoints")],
@@ -911,6 +943,10 @@ BAD: dict[str, tuple[str, str]] = {
     "mount": (
         "extraVolumeMounts: [{name: ca, mountPath: /etc/bedrock-customization-exporter/}]",
         "/etc/bedrock-customization-exporter is where the configuration is; take another mountPath",
+    ),
+    "container": (
+        "extraContainers: [{name: exporter}]",
+        "the container exporter is the chart's own; give yours another name",
     ),
     "budget-of-one": (
         "podDisruptionBudget: {enabled: true, maxUnavailable: null, minAvailable: 1}",

@@ -193,6 +193,11 @@ securityContext:
 {{- fail "extraVolumeMounts: /etc/bedrock-customization-exporter is where the configuration is; take another mountPath" }}
 {{- end }}
 {{- end }}
+{{- range concat (default list .Values.extraInitContainers) (default list .Values.extraContainers) }}
+{{- if eq (toString .name) "exporter" }}
+{{- fail "extraContainers and extraInitContainers: the container exporter is the chart's own; give yours another name" }}
+{{- end }}
+{{- end }}
 {{- $pods := gt (int .Values.shards) 1 | ternary .Values.shards .Values.replicas | int }}
 {{- with .Values.podDisruptionBudget }}
 {{- if and .enabled (not (kindIs "invalid" .minAvailable)) }}
