@@ -507,6 +507,39 @@ def test_a_release_name_that_starts_with_a_digit() -> None:
 # Features
 
 
+def test_the_network_policy_lets_in_what_it_is_told_to() -> None:
+    """Further rules stand beside that for scrapes, which stays as it was."""
+    values = values_of(CHART / "ci" / "network-policy-values.yaml")
+    more = values["networkPolicy"]["extraIngress"]
+    without = {**values["networkPolicy"], "extraIngress": []}
+    scrapes = one("NetworkPolicy", {"networkPolicy": without})["spec"]["ingress"]
+    assert one("NetworkPolicy", values)["spec"]["ingress"] == [*scrapes, *more]
+
+
+def test_ip_families() -> None:
+    """Both Services of a sharded install have them, and neither unless they are set."""
+    for values, wanted in (({"shards": 2}, {}), (values_of(CHART / "ci" / "dual-stack-values.yaml"), None)):
+        services = [each["spec"] for each in objects(values) if each["kind"] == "Service"]
+        assert len(services) == 2
+        for spec in services:
+            found = {name: spec[name] for name in ("ipFamilies", "ipFamilyPolicy") if name in spec}
+            assert found == (values["service"] if wanted is None else wanted)
+
+
+def test_ingress() -> None:
+    """It leads to the Service, by a port that it has, and everything under a host where no path is named."""
+    values = values_of(CHART / "ci" / "ingress-values.yaml")
+    spec = one("Ingress", values)["spec"]
+    backend = {"service": {"name": one("Service", values)["metadata"]["name"], "port": {"name": "http"}}}
+    first, second = spec["rules"]
+    metrics = {"path": "/metrics", "pathType": "Exact", "backend": backend}
+    assert first == {"host": "bedrock-exporter.example.com", "http": {"paths": [metrics]}}
+    everything = {"http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    assert second == {"host": "bedrock.example.com", **everything}
+    assert (spec["ingressClassName"], spec["tls"]) == ("nginx", values["ingress"]["tls"])
+    assert one("Ingress", {"ingress": {"enabled": True}})["spec"] == {"rules": [everything]}
+
+
 def test_metadata() -> None:
     """Each object has the annotations of all and its own, and its own labels; all are in the namespace."""
     rendered = objects(values_of(CHART / "ci" / "metadata-values.yaml"))
@@ -948,6 +981,11 @@ BAD: dict[str, tuple[str, str]] = {
         "extraContainers: [{name: exporter}]",
         "the container exporter is the chart's own; give yours another name",
     ),
+    "ingress-path": (
+        "ingress: {hosts: [{paths: [{path: metrics}]}]}",
+        "- at '/ingress/hosts/0/paths/0/path': 'metrics' does not match pattern '^/'",
+    ),
+    "ip-family": ("service: {ipFamilies: [ipv6]}", "- at '/service/ipFamilies/0': value must be one of 'IPv4', 'IPv6'"),
     "budget-of-one": (
         "podDisruptionBudget: {enabled: true, maxUnavailable: null, minAvailable: 1}",
         "podDisruptionBudget: minAvailable 1 of 1 pods would hold up the draining of a node for ever",

@@ -103,6 +103,19 @@ passed through wins.
 {{- mergeOverwrite $spec (deepCopy (default dict (get $values "extraSpec"))) | toYaml }}
 {{- end }}
 
+{{/* The IP families of a Service. */}}
+{{- define "bedrock-customization-exporter.ipFamilies" -}}
+{{- $families := dict }}
+{{- range $key := list "ipFamilyPolicy" "ipFamilies" }}
+{{- with get $.Values.service $key }}
+{{- $_ := set $families $key . }}
+{{- end }}
+{{- end }}
+{{- with $families }}
+{{- toYaml . }}
+{{- end }}
+{{- end }}
+
 {{- define "bedrock-customization-exporter.serviceAccountName" -}}
 {{- if .Values.serviceAccount.create }}
 {{- default (include "bedrock-customization-exporter.fullname" .) .Values.serviceAccount.name }}
