@@ -7,6 +7,7 @@ import itertools
 import json
 import re
 import runpy
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -400,12 +401,7 @@ def lasting(rendered: list[Object]) -> dict[tuple[str, str], Object]:
 
 def test_upgrades_keep_what_cannot_be_changed(tmp_path: Path) -> None:
     """It is what it was at the first release, whatever the version and the values."""
-    newer = tmp_path / "helm"
-    for path in CHART.rglob("*"):
-        if path.is_file():
-            place = newer / path.relative_to(CHART)
-            place.parent.mkdir(parents=True, exist_ok=True)
-            place.write_bytes(path.read_bytes())
+    newer = shutil.copytree(CHART, tmp_path / "helm")
     about = (newer / "Chart.yaml").read_text(encoding="utf-8")
     (newer / "Chart.yaml").write_text(
         re.sub(r'(?m)^(version: |appVersion: ")[^"\n]*', r"\g<1>9.8.7", about), encoding="utf-8"
@@ -416,6 +412,26 @@ def test_upgrades_keep_what_cannot_be_changed(tmp_path: Path) -> None:
         assert "9.8.7" in str(objects(values, chart=newer))
         assert lasting(objects(values)) == wanted
         assert lasting(objects({**changed, **values}, chart=newer)) == wanted
+
+
+@pytest.fixture(scope="module")
+def reused(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The chart as `helm upgrade --reuse-values` sees it: the defaults are those of an older chart."""
+    chart = shutil.copytree(CHART, tmp_path_factory.mktemp("reused") / "helm")
+    older = (CHART.parent / "tests" / "data" / "chart" / "values-before.yaml").read_text(encoding="utf-8")
+    assert values_of(CHART / "values.yaml").keys() - yaml.safe_load(older).keys() > {
+        "openshift",
+        "configMap",
+        "ingress",
+    }
+    (chart / "values.yaml").write_text(older, encoding="utf-8")
+    return chart
+
+
+@each_file
+def test_upgrades_that_reuse_values(file: Path, reused: Path) -> None:
+    """Without the keys that have come since, the same is rendered as with their defaults."""
+    assert render(values_of(file), chart=reused) == render(values_of(file))
 
 
 def test_selectors_select_the_pods() -> None:

@@ -25,7 +25,8 @@ and a label holds 63.
 
 {{/*
 The name of an object in a namespace, from (list root name namespace). In another than the release's its name has the
-release's namespace after a dot, which no other name has in it: releases of one name do not meet there. (`helm lint` has none.)
+release's namespace after a dot, which no other name has in it: releases of one name do not meet there. `helm lint` has
+no namespace.
 */}}
 {{- define "bedrock-customization-exporter.nameIn" -}}
 {{- $root := index . 0 }}
