@@ -173,7 +173,7 @@ def _load(flags: argparse.Namespace) -> Config:
     else:
         file = flags.config_file
         try:
-            text = Path(file).read_bytes().decode()  # as it is, so that its hash is that of the file
+            text = config.read(file).decode()  # as it is, so that its hash is that of the file
         except OSError as error:
             raise ConfigError([f"{file}: can't be read: {error.strerror}; name another with --config.file"]) from error
         except UnicodeDecodeError as error:
@@ -267,7 +267,10 @@ async def _follow(file: Path, seen: str, interval: float, changed: Callable[[], 
     while True:
         await asyncio.sleep(interval)
         with contextlib.suppress(OSError):  # between two versions, say; a reload that is asked for tells what is wrong
-            digest = config.digest(file.read_bytes())
+            try:
+                digest = config.digest(config.read(file))
+            except ConfigError as error:  # a FIFO now, or too large: a reload tells so, once
+                digest = str(error)
             if digest != seen:
                 seen = digest
                 await changed()

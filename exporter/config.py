@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import errno
 import hashlib
+import os
 import re
+import stat
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -77,6 +80,39 @@ class ConfigError(ValueError):
         self.faults = faults
 
 
+_MAX_BYTES = 4 * 2**20
+_MAX_NODES = 250_000
+_MAX_CHARACTERS = 4 * _MAX_BYTES
+"""Limits of a file: its bytes, then its YAML nodes and the characters in them, with every alias unfolded."""
+
+_OTHER_KINDS = {stat.S_IFIFO: "a FIFO", stat.S_IFCHR: "a character device", stat.S_IFBLK: "a block device"}
+
+
+def read(file: str | os.PathLike[str]) -> bytes:
+    """The content of a configuration file; never waits for a writer, and never reads more than 4 MiB.
+
+    Raises:
+        OSError: it can't be opened or read, or is a directory.
+        ConfigError: it is not a regular file, or it is too large.
+    """
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)  # a FIFO without a writer would block
+    try:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISDIR(mode):
+            raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), file)
+        if not stat.S_ISREG(mode):
+            kind = _OTHER_KINDS.get(stat.S_IFMT(mode), "not a file")
+            raise ConfigError([f"{file}: can't be read: it is {kind}; a regular file is wanted"])
+        content = bytearray()
+        while chunk := os.read(descriptor, _MAX_BYTES + 1 - len(content)):  # at the limit it reads 0 bytes
+            content += chunk
+    finally:
+        os.close(descriptor)
+    if len(content) > _MAX_BYTES:
+        raise ConfigError([f"{file}: can't be read: it is larger than {_MAX_BYTES // 2**20} MiB, the most allowed"])
+    return bytes(content)
+
+
 def load(
     text: str,
     *,
@@ -121,15 +157,16 @@ def load(
     except ValidationError as error:
         for path, fault in map(_fault, error.errors(include_url=False)):
             faults.setdefault(path, fault)
-        faults = {path: fault for path, fault in faults.items() if not _is_echo(path, fault, faults)}
+        around = {path[:length] for path in faults for length in range(len(path))}
+        faults = {path: fault for path, fault in faults.items() if fault != _WISHES["too_short"] or path not in around}
     entries, organizations = _good_entries(document, regions), _good_organizations(document, regions)
     watched: list[_Watched] = [*entries.values(), *([organizations] if organizations else [])]
     label_names = sorted({name for entry in watched for name in entry.labels})
     targets = _targets(entries, label_names, default_region, faults)
     discovery = _discovery(organizations, label_names, default_region, faults) if organizations else None
     if schema is None or faults:
-        in_file_order = sorted(faults.items(), key=lambda item: _position(item[0], document))
-        raise ConfigError([f"{file}: {_spell(path)}{': ' if path else ''}{fault}" for path, fault in in_file_order])
+        ordered = _in_file_order(faults, document)
+        raise ConfigError([f"{file}: {_spell(path)}{': ' if path else ''}{fault}" for path, fault in ordered])
     poll, series, aws = schema.poll, schema.job_series, schema.aws
     return Config(
         targets=targets,
@@ -158,8 +195,9 @@ _EXTERNAL_ID = re.compile(r"[\w+=,.@:/-]*", re.ASCII)  # AssumeRole in botocore'
 _REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-\d{1,2}", re.ASCII)
 _ROLE_NAME = re.compile(r"([\w+=,.@-]+/)*[\w+=,.@-]{1,64}", re.ASCII)
 _UNIT = re.compile(r"ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|r-[0-9a-z]{4,32}")  # ids in botocore's service model
+_LONGEST_GUESS = 64
 _LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_JOB_NAME_PART = re.compile(r"[a-zA-Z0-9](-*[a-zA-Z0-9+\-.])*")  # nameContains in botocore's service model
+_JOB_NAME_PART = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9+.-]{0,62}")  # as nameContains in botocore's model, but linear
 
 
 def parse_duration(value: object) -> float:
@@ -200,7 +238,8 @@ def _check_region(name: str, info: ValidationInfo) -> str:
         return _is_region(name)
     if name in info.context:
         return name
-    near = difflib.get_close_matches(name.lower().replace("_", "-"), info.context)
+    guess = name.lower().replace("_", "-")[:_LONGEST_GUESS]  # comparing long texts takes the square of their length
+    near = difflib.get_close_matches(guess, [region for region in info.context if len(region) <= _LONGEST_GUESS])
     nearest = max(near, key=lambda other: sorted(other) == sorted(name), default=None)  # letters swapped at best
     if nearest is None:
         _is_region(name)
@@ -475,11 +514,13 @@ def _discovery(
 ) -> Discovery:
     """The same for what is to be found."""
     regions = _regions(_ORGANIZATIONS, entry, default_region, faults)
+    seen: set[str] = set()
     for number, region in enumerate(regions):
-        if region in regions[:number]:
+        if region in seen:
             faults[*_ORGANIZATIONS, "regions", number] = f"{region!r} is in this list already"
         elif _partition(region) != _partition(regions[0]):
             faults[*_ORGANIZATIONS, "regions", number] = f"{region!r} is not in the partition of {regions[0]!r}"
+        seen.add(region)
     return Discovery(
         role_name=entry.role_name,
         regions=regions,
@@ -545,9 +586,44 @@ _Path = tuple[str | int, ...]
 
 _KEY_TAGS = frozenset(f"tag:yaml.org,2002:{kind}" for kind in ("str", "merge", "value"))
 
+_NUMBER_TAGS = frozenset({"tag:yaml.org,2002:int", "tag:yaml.org,2002:float"})
+_LONGEST_NUMBER = 1000  # characters
+
 
 class _Loader(yaml.SafeLoader):
-    """YAML, but every key is text and stands once in its mapping, where PyYAML takes any and lets the last one win."""
+    """YAML, but every key is text and stands once in its mapping, where PyYAML takes any and lets the last one win.
+
+    Nodes are counted while they are composed, and an alias counts as all that it stands for, so that a few lines of
+    aliases of aliases are refused before anything unfolds them.
+    """
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self._nodes = self._characters = 0  # so far, with aliases unfolded
+        self._sizes: dict[int, tuple[int, int]] = {}  # nodes and characters under each whole node, by its id
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:  # noqa: ANN401 - PyYAML's
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        before = self._nodes, self._characters
+        if isinstance(event, yaml.AliasEvent):
+            node = super().compose_node(parent, index)
+            if id(node) not in self._sizes:
+                raise RecursionError("an alias of a node inside that node")
+            nodes, characters = self._sizes[id(node)]
+            self._nodes += nodes
+            self._characters += characters
+        else:
+            self._nodes += 1
+            node = super().compose_node(parent, index)
+            self._characters += len(node.value) if isinstance(node, yaml.ScalarNode) else 0
+        self._sizes[id(node)] = self._nodes - before[0], self._characters - before[1]
+        if self._nodes > _MAX_NODES:
+            fault = f"more than {_MAX_NODES} values up to here, aliases counted as often as they are used"
+            raise yaml.MarkedYAMLError(None, None, fault, event.start_mark)
+        if self._characters > _MAX_CHARACTERS:
+            fault = f"more than {_MAX_CHARACTERS} characters up to here, aliases counted as often as they are used"
+            raise yaml.MarkedYAMLError(None, None, fault, event.start_mark)
+        return node
 
     def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
         node = super().compose_mapping_node(anchor)
@@ -564,6 +640,8 @@ class _Loader(yaml.SafeLoader):
 
     def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:  # noqa: ANN401 - whatever the file holds
         try:
+            if node.tag in _NUMBER_TAGS and len(node.value) > _LONGEST_NUMBER:
+                raise ValueError("takes too long, or can't be printed")  # 1:1:1:… takes the square of its length
             return super().construct_object(node, deep)
         except (ArithmeticError, AttributeError, LookupError, ValueError) as error:  # 2026-99-01, !!bool x, !!int ""
             kind = node.tag.rpartition(":")[2]
@@ -604,18 +682,25 @@ def _spell(path: _Path) -> str:
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in parts).removeprefix(".")
 
 
-def _position(path: _Path, document: Any) -> list[int]:  # noqa: ANN401 - whatever the file holds
-    """Where a path stands in the document, to sort by; what is missing stands at the end of where it should be."""
-    position = []
-    for part in path:
-        parts: list[Any] = []
-        if isinstance(document, dict):
-            parts = list(document)
-        elif isinstance(document, list):
-            parts = list(range(len(document)))
-        position.append(parts.index(part) if part in parts else len(parts))
-        document = document[part] if part in parts else None
-    return position
+def _in_file_order(faults: Mapping[_Path, str], document: Any) -> list[tuple[_Path, str]]:  # noqa: ANN401 - as above
+    """Faults by where their paths stand in the document; what is missing stands at the end of where it should be."""
+    indexes: dict[int, dict[Any, int]] = {}  # of each mapping by its id, as a path may be one of a hundred thousand
+
+    def position(path: _Path) -> list[int]:
+        position, value = [], document
+        for part in path:
+            index, inner = None, None
+            if isinstance(value, dict):
+                if id(value) not in indexes:
+                    indexes[id(value)] = {key: number for number, key in enumerate(value)}
+                index, inner = indexes[id(value)].get(part), value.get(part)
+            elif isinstance(value, list) and isinstance(part, int) and part < len(value):
+                index, inner = part, value[part]
+            position.append(index if index is not None else len(value) if isinstance(value, dict | list) else 0)
+            value = inner
+        return position
+
+    return sorted(faults.items(), key=lambda item: position(item[0]))
 
 
 _SECTIONS: dict[tuple[str, ...], type[_Section]] = {
@@ -666,13 +751,6 @@ def _fault(details: Mapping[str, Any]) -> tuple[_Path, str]:
     if kind not in _WISHES:
         return path, f"{details['input']!r}: {details['msg']}"
     return path, _WISHES[kind].format(input=details["input"], **details.get("ctx", {}))
-
-
-def _is_echo(path: _Path, fault: str, faults: Mapping[_Path, str]) -> bool:
-    """Whether a list is called empty only because nothing in it is good."""
-    return fault == _WISHES["too_short"] and any(
-        len(path) < len(other) and other[: len(path)] == path for other in faults
-    )
 
 
 def _unknown_key(path: _Path) -> str:

@@ -1,5 +1,6 @@
 """The command line: what it prints, where, and its exit code."""
 
+import asyncio
 import contextlib
 import json
 import logging
@@ -17,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from exporter import __version__
-from exporter.cli import _parser, _shard, main
+from exporter.cli import _follow, _parser, _shard, main
+from exporter.config import digest
 from exporter.shard import Shard
 from exporter.simulator import Request, Response, Simulator, World, answer, serve
 
@@ -122,6 +124,54 @@ def test_a_directory_is_no_file(tmp_path: Path, capsys: pytest.CaptureFixture[st
     """A mount gone wrong in Kubernetes is a directory where the file should be."""
     assert run("--config.file", tmp_path) == 2
     assert capsys.readouterr().err == (f"{tmp_path}: can't be read: Is a directory; name another with --config.file\n")
+
+
+def test_what_is_not_a_regular_file_is_refused_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing waits for a FIFO's writer, or reads a device that has no end."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    wanted = "; a regular file is wanted\n"
+
+    assert run("--config.check", "--config.file", fifo) == 2
+    assert capsys.readouterr().err == f"{fifo}: can't be read: it is a FIFO{wanted}"
+    assert run("--config.check", "--config.file", "/dev/zero") == 2
+    assert capsys.readouterr().err == f"/dev/zero: can't be read: it is a character device{wanted}"
+
+
+def test_the_largest_file(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Four MiB are read, a byte more is refused; a hole of a gigabyte is not read to its end."""
+    filled = CONFIG + "#" * (4 * 2**20 - len(CONFIG))
+    config.write_text(filled, encoding="utf-8")
+    assert run("--config.check", "--config.file", config) == 0
+    assert capsys.readouterr().out == f"{config}: good; targets: 1\n"
+
+    for size in (4 * 2**20 + 1, 2**30):
+        os.truncate(config, size)
+        assert run("--config.check", "--config.file", config) == 2
+        assert capsys.readouterr().err == f"{config}: can't be read: it is larger than 4 MiB, the most allowed\n"
+
+
+def test_a_followed_file_that_cannot_be_read_is_told_once(tmp_path: Path) -> None:
+    """A FIFO in the place of the file neither blocks nor ends the exporter, and is a change like any other."""
+    file = tmp_path / "config.yaml"
+    file.write_text("one", encoding="utf-8")
+    changes: list[str] = []
+
+    async def changed() -> None:
+        changes.append("FIFO" if file.is_fifo() else file.read_text(encoding="utf-8"))
+
+    async def follow() -> None:
+        following = asyncio.create_task(_follow(file, digest(b"one"), 0, changed))
+        for content in ("two", None, "two"):
+            file.unlink()
+            os.mkfifo(file) if content is None else file.write_text(content, encoding="utf-8")
+            for _ in range(20):
+                await asyncio.sleep(0)
+        following.cancel()
+
+    asyncio.run(follow())
+
+    assert changes == ["two", "FIFO", "two"]
 
 
 @pytest.mark.parametrize(

@@ -371,6 +371,138 @@ def test_any_text_gives_a_config_or_its_faults(text: str) -> None:
     assert is_good_or_explained(outcome(text))
 
 
+UNFOLDED = "up to here, aliases counted as often as they are used"
+TENFOLD = "".join(f"k{i}: &k{i} [{', '.join([f'*k{i - 1}'] * 10)}]\n" for i in range(1, 9))
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        pytest.param(f"k0: &k0 [x]\n{TENFOLD}", f":7:10: more than 250000 values {UNFOLDED}", id="lists"),
+        pytest.param(
+            "k0: &k0 {a: 1}\n" + TENFOLD.replace("[", "{<<: [").replace("]", "]}"),
+            f":6:45: more than 250000 values {UNFOLDED}",
+            id="merges",
+        ),
+        pytest.param(
+            f"a: &a '{'x' * 1_000_000}'\nb: [{'*a, ' * 100_000}]",
+            f":2:65: more than 16777216 characters {UNFOLDED}",
+            id="long-text",
+        ),
+    ],
+)
+def test_a_file_that_unfolds_without_end_is_refused(text: str, fault: str) -> None:
+    """Aliases of aliases, which grow to gigabytes where they are followed, are counted instead."""
+    assert faults_of(text) == [f"config.yaml{fault}"]
+
+
+def test_nodes_are_counted_without_aliases_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every key, value, list and mapping is one; the limit itself is good."""
+    monkeypatch.setattr("exporter.config._MAX_NODES", 5)
+
+    assert faults_of("a: [1, 2]") == [f"config.yaml: a: unknown key; {KNOWN}"]
+    assert faults_of("a: [1, 2, 3]") == [f"config.yaml:1:11: more than 5 values {UNFOLDED}"]
+
+
+def test_aliases_within_the_limit_are_good() -> None:
+    """What is used a few times is no attack."""
+    loaded = read("targets: [{regions: [us-east-1], labels: &l {team: a}}, {regions: [us-west-2], labels: *l}]")
+
+    assert [target.labels for target in loaded.targets] == [(("team", "a"),)] * 2
+
+
+LONG = 100_000
+NASTY = {
+    "dashes": "-" * LONG + "_",
+    "a-and-dashes": "a" + "-" * LONG + "_",
+    "letters": "a" * LONG + "!",
+    "digits": "1" * LONG + "!",
+    "spaces": " " * LONG + "!",
+    "pluses": "+" * LONG + "!",
+    "durations": "1m" * (LONG // 2) + "!",
+    "decimals": "1." * (LONG // 2) + "!",
+    "slashes": "arn:aws:iam::111122223333:role/" + "a/" * (LONG // 2) + "!",
+    "partition": "arn:aws" + "-a" * (LONG // 2) + "!",
+    "region": "us" + "-a" * (LONG // 2) + "!",
+    "unit": "ou-" + "a" * LONG,
+    "variables": "${a" * (LONG // 3) + "!",
+    "dollars": "$" * LONG + "{",
+    "url": "https://" + "[" * LONG,
+    "moment": "2026-01-01T" + "0" * LONG + "!",
+}
+PLACES = {
+    "interval": "poll: {interval: HERE}",
+    "concurrency": "poll: {concurrency: HERE}",
+    "region": "targets: [{regions: [HERE]}]",
+    "new-region": "aws: {extra_regions: [HERE]}",
+    "role": "targets: [{assume_role: {role_arn: HERE}}]",
+    "external-id": "targets: [{assume_role: {role_arn: x, external_id: HERE}}]",
+    "session": "targets: [{assume_role: {role_arn: x, session_name: HERE}}]",
+    "account": "targets: [{account_id: HERE}]",
+    "label": "targets: [{labels: {HERE: x}}]",
+    "label-value": "targets: [{labels: {x: HERE}}, {regions: [x]}]",
+    "name-part": "targets: [{filter: {name_contains: HERE}}]",
+    "moment": "targets: [{filter: {created_after: HERE}}]",
+    "role-name": "discovery: {organizations: {role_name: HERE}}",
+    "unit": "discovery: {organizations: {role_name: x, organizational_units: [HERE]}}",
+    "url": "aws: {endpoint_url: HERE}",
+    "flag": "aws: {use_fips: HERE}",
+    "key": "{HERE: x}",
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("value", NASTY)
+def test_no_pattern_backtracks(place: str, value: str) -> None:
+    """A hundred thousand characters that almost match are refused at once, whatever they are meant to be.
+
+    A pattern that backtracks holds the interpreter, and with it every scrape, for longer than a test can wait.
+    """
+    text = PLACES[place].replace("HERE", yaml.dump(NASTY[value], default_style="'", width=10**9).strip())
+    if place in {"key", "label"}:
+        text = text.replace("{'", "{? '")  # a key of more than 1024 characters has to be called one
+
+    assert faults_of(text)
+
+
+@pytest.mark.parametrize("length", range(20, 62, 7))
+def test_a_name_part_of_dashes_is_refused_at_once(length: int) -> None:
+    """Of the lengths that are allowed, too, of which forty would take a pattern that backtracks a lifetime."""
+    text = "a" + "-" * length + "_"
+
+    assert faults_of(f"targets: [{{regions: [us-east-1], filter: {{name_contains: {text}}}}}]") == [
+        (
+            f"config.yaml: targets[0].filter.name_contains: {text!r} is not part of a job name "
+            "(letters, digits, '-', '+' and '.')"
+        )
+    ]
+
+
+@pytest.mark.parametrize("text", ["a", "a-", "a--b", "7+.-", "prod-", "a" * 63, "a" + "-" * 62])
+def test_name_parts_that_are_good(text: str) -> None:
+    """The API's pattern and length, in a spelling that can't backtrack."""
+    (target,) = read(f"targets: [{{regions: [us-east-1], filter: {{name_contains: '{text}'}}}}]").targets
+
+    assert target.job_filter.name_contains == text
+
+
+@pytest.mark.parametrize(
+    ("text", "faults"),
+    [
+        (f"targets: [{'1, ' * 20_000}]", 20_000),
+        (f"targets: [{'{regions: []}, ' * 20_000}]", 20_000),
+        ("".join(f"k{number}: 1\n" for number in range(20_000)), 20_000),
+        (f"discovery: {{organizations: {{role_name: a, regions: [{'us-east-1, ' * 20_000}]}}}}", 19_999),
+        (f"a: {'1:' * 100_000}1", 1),
+        (f"poll: {{concurrency: 0x{'f' * 5000}}}", 1),
+    ],
+    ids=["entries", "empty-lists", "keys", "regions", "sexagesimal", "hexadecimal"],
+)
+def test_a_file_full_of_faults(text: str, faults: int) -> None:
+    """Twenty thousand faults are told without comparing each to each; a number without end is no number."""
+    assert len(faults_of(text)) == faults
+
+
 def test_the_shipped_file_has_every_key() -> None:
     """Whoever reads config.yaml knows all that can be configured; what is not ready yet is not there."""
     text = (Path(__file__).parents[1] / "config.yaml").read_text(encoding="utf-8")
