@@ -37,8 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     _tune_process()
-    log.configure(flags.log_level, flags.log_format)
     with contextlib.ExitStack() as stack:
+        stack.enter_context(contextlib.closing(log.configure(flags.log_level, flags.log_format)))
         simulator = stack.enter_context(demo.start(os.environ)) if flags.demo else None
         try:
             loaded = _load(flags)

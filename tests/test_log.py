@@ -1,9 +1,12 @@
 """A log record is one line, in logfmt or JSON, whatever stands in it."""
 
+import contextlib
 import io
 import json
 import logging
+import os
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -151,9 +154,95 @@ def test_the_level_is_for_our_own_lines(level: str, shown: list[str]) -> None:
 @pytest.mark.usefixtures("_logging_as_before")
 def test_logging_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
     """Standard output is for what was asked for, such as the metrics of `--once`."""
-    configure("info", "logfmt")
+    handler = configure("info", "logfmt")
     logging.getLogger("exporter").info("a line")
+    handler.close()
     captured = capsys.readouterr()
 
     assert captured.out == ""
     assert captured.err.endswith(' level=info logger=exporter msg="a line"\n')
+
+
+class Stuck:
+    """A pipe that nobody reads, full to the brim, in the place of standard error."""
+
+    def __init__(self) -> None:
+        self.reader, writer = os.pipe()
+        os.set_blocking(writer, False)
+        self.filled = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.filled += os.write(writer, b"x")
+        os.set_blocking(writer, True)
+        self.stream = os.fdopen(writer, "w", encoding="utf-8")
+
+    def text(self, *wanted: str) -> str:
+        """What is written after what it is filled with, until all of this is in it."""
+        text = ""
+        while not all(each in text for each in wanted):
+            text += os.read(self.reader, 65536).decode()
+        return text[self.filled :]
+
+
+@pytest.fixture
+def stuck() -> Iterator[Stuck]:
+    stuck = Stuck()
+    yield stuck
+    with contextlib.suppress(OSError):
+        os.close(stuck.reader)  # which ends a write that waits
+    stuck.stream.close()
+
+
+@pytest.mark.usefixtures("_logging_as_before")
+def test_who_logs_waits_for_nobody(stuck: Stuck, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody reads, lines wait up to a number, and what was dropped is told when somebody reads again."""
+    monkeypatch.setattr("sys.stderr", stuck.stream)
+    handler = configure("info", "logfmt")
+    for number in range(10_500):
+        logging.getLogger("exporter").info("line", extra={"number": number})
+
+    text = stuck.text('msg="log lines dropped" lines=', " number=9999\n")
+    handler.close()
+
+    (dropped,) = re.findall(r'level=warning logger=exporter\.log msg="log lines dropped" lines=(\d+)\n', text)
+    numbers = [int(number) for number in re.findall(r" number=(\d+)\n", text)]
+    assert numbers[:10_000] == list(range(10_000))
+    assert int(dropped) in {499, 500}  # the thread may have taken one out of the queue already
+
+
+@pytest.mark.usefixtures("_logging_as_before")
+def test_long_lines_that_wait_are_bounded_too(stuck: Stuck, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few lines may be many bytes."""
+    monkeypatch.setattr("sys.stderr", stuck.stream)
+    monkeypatch.setattr("exporter.log._MOST_CHARACTERS", 1000)
+    handler = configure("info", "logfmt")
+    for number in range(10):
+        logging.getLogger("exporter").info("x" * 500, extra={"number": number})
+
+    text = stuck.text('msg="log lines dropped" lines=8\n', " number=1\n")
+    handler.close()
+
+    assert re.findall(r" number=(\d+)\n", text) == ["0", "1"]
+
+
+@pytest.mark.usefixtures("_logging_as_before")
+def test_the_end_waits_a_second_at_most(stuck: Stuck, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What can't be written is lost, once: closing again does not wait again."""
+    monkeypatch.setattr("sys.stderr", stuck.stream)
+    handler = configure("info", "logfmt")
+    logging.getLogger("exporter").info("line")
+    began = time.monotonic()
+    for _ in range(3):
+        handler.close()
+    logging.getLogger("exporter").info("after the end")
+
+    assert 0.9 < time.monotonic() - began < 2.5
+
+
+@pytest.mark.usefixtures("_logging_as_before")
+def test_without_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that was started with a closed standard error logs nowhere."""
+    monkeypatch.setattr("sys.stderr", None)
+    handler = configure("info", "logfmt")
+    logging.getLogger("exporter").error("line")
+    handler.close()
