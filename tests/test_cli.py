@@ -12,6 +12,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -390,6 +392,58 @@ def test_a_signal_at_the_first_moment_ends_it_well(config: Path, simulator: Simu
         process.communicate(timeout=PATIENCE)
 
     assert process.returncode == 0
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_while_it_loads(number: signal.Signals, code: int, config: Path, tmp_path: Path) -> None:
+    """From the first line of the package on, long before the imports are through: no traceback, an exit code."""
+    with start({"HOME": str(tmp_path), "PATH": os.defpath}, "--config.file", config) as process:
+        try:
+            deadline = time.monotonic() + PATIENCE
+            status = Path(f"/proc/{process.pid}/status")
+            handled = 0
+            while not handled >> (signal.SIGTERM - 1) & 1:
+                assert time.monotonic() < deadline
+                handled = int(re.findall(r"^SigCgt:\s*([0-9a-f]+)$", status.read_text(), re.MULTILINE)[0], 16)
+            process.send_signal(number)
+            out, err = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+
+    assert (process.returncode, out, err) == (code, "", "")
+
+
+@pytest.mark.e2e
+def test_sigterm_right_after_exec(config: Path, tmp_path: Path) -> None:
+    """Before Python runs a line of ours the kernel ends it, thereafter it ends itself."""
+    with start({"HOME": str(tmp_path), "PATH": os.defpath}, "--config.file", config) as process:
+        try:
+            process.terminate()
+            out, err = process.communicate(timeout=PATIENCE)
+        finally:
+            process.kill()
+
+    assert process.returncode in {-signal.SIGTERM, 143}
+    assert (out, err) == ("", "")
+
+
+@pytest.mark.e2e
+def test_standard_error_that_nobody_reads(config: Path, simulator: Simulator, tmp_path: Path) -> None:
+    """A full pipe stops neither the answers nor the end."""
+    with serving(
+        environment(tmp_path, simulator), "--config.file", config, "--web.enable-lifecycle", "--log.level=debug"
+    ) as (process, address):
+        config.write_text("".join(f"k{number}: 1\n" for number in range(5000)), encoding="utf-8")
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        request = urllib.request.Request(f"http://{address}/-/reload", method="POST")
+        with pytest.raises(urllib.error.HTTPError) as caught:  # 5,000 log lines, ten times what a pipe holds
+            opener.open(request, timeout=PATIENCE)
+        caught.value.close()
+        with opener.open(f"http://{address}/-/healthy", timeout=5) as response:
+            assert response.status == 200
+        process.terminate()
+        assert process.wait(5) == 0
 
 
 @pytest.mark.e2e
