@@ -11,6 +11,8 @@ NEWEST := $(firstword $(PYTHONS))
 OLDEST := $(lastword $(PYTHONS))
 version = $(firstword $(subst :, ,$(1)))
 venv = .venv-$(call version,$(1))
+# Programs among the tests, which import from where pytest does.
+tests = PYTHONPATH=tests $(call venv,$(NEWEST))/bin/python
 # The end-to-end tests run one after the other, as some of them measure time.
 fast = $(call venv,$(1))/bin/python -m pytest -m "not e2e" --numprocesses=auto --maxprocesses=4
 ifeq ($(NEWEST),)
@@ -22,11 +24,11 @@ LOCK = $(call venv,$(NEWEST))/bin/uv pip compile --quiet --upgrade --universal -
 	--custom-compile-command='make lock'
 
 # What the tests run for real: command=Debian package.
-TOOLS := promtool=prometheus prometheus=prometheus systemd-analyze=systemd amtool=prometheus-alertmanager \
+PACKAGES := promtool=prometheus prometheus=prometheus systemd-analyze=systemd amtool=prometheus-alertmanager \
 	prometheus-alertmanager=prometheus-alertmanager
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-unit test-unit-oldest bench soak signal-quality lint docs dist image lock version tools clean
+.PHONY: help demo run test test-unit test-unit-oldest bench soak signal-quality lint docs dist image lock version packages clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -37,7 +39,7 @@ demo: $(call venv,$(NEWEST))/installed ## Run against a simulated Bedrock; needs
 run: $(call venv,$(NEWEST))/installed ## Run against AWS as config.yaml says; FLAGS="..." adds flags
 	@exec $(call venv,$(NEWEST))/bin/bedrock-customization-exporter $(FLAGS)
 
-test: lint tools $(if $(filter-out $(NEWEST),$(OLDEST)),test-unit-oldest) $(call venv,$(NEWEST))/tested ## Lint; fast tests on the oldest Python here, all tests on the newest
+test: lint packages $(if $(filter-out $(NEWEST),$(OLDEST)),test-unit-oldest) $(call venv,$(NEWEST))/tested ## Lint; fast tests on the oldest Python here, all tests on the newest
 	$(call fast,$(NEWEST)) $(PYTEST_FLAGS)
 	$(call venv,$(NEWEST))/bin/python -m pytest -m e2e $(PYTEST_FLAGS)
 
@@ -48,14 +50,14 @@ test-unit-oldest: $(call venv,$(OLDEST))/tested
 	$(call fast,$(OLDEST)) $(PYTEST_FLAGS)
 
 bench: $(call venv,$(NEWEST))/tested ## Cost of a walk and of a scrape, against stock boto3 and prometheus_client
-	$(call venv,$(NEWEST))/bin/python -m tests.benchmarks --json docs/performance.json --figure docs/performance.svg $(FLAGS)
-	$(call venv,$(NEWEST))/bin/python -m tests.benchmarks.profile > docs/performance-profile.txt
+	$(tests) -m benchmarks --json docs/performance.json --figure docs/performance.svg $(FLAGS)
+	$(tests) -m benchmarks.profile > docs/performance-profile.txt
 
 soak: $(call venv,$(NEWEST))/tested ## Months of uptime in minutes: whether memory, threads or connections pile up
-	$(call venv,$(NEWEST))/bin/python -m tests.reliability.soak $(FLAGS)
+	$(tests) -m reliability.soak $(FLAGS)
 
-signal-quality: $(call venv,$(NEWEST))/tested tools ## The alerts over a simulated year: what they tell, and what they miss
-	$(call venv,$(NEWEST))/bin/python -m tests.signal_quality --json docs/monitoring/signal_quality.json $(FLAGS)
+signal-quality: $(call venv,$(NEWEST))/tested packages ## The alerts over a simulated year: what they tell, and what they miss
+	$(tests) -m signal_quality --json monitoring/signal_quality.json $(FLAGS)
 
 lint: $(call venv,$(OLDEST))/tested ## Style, types, and the direction of imports
 	$(call venv,$(OLDEST))/bin/ruff check .
@@ -63,8 +65,9 @@ lint: $(call venv,$(OLDEST))/tested ## Style, types, and the direction of import
 	$(call venv,$(OLDEST))/bin/mypy
 	$(call venv,$(OLDEST))/bin/lint-imports --no-logo
 
-docs: $(call venv,$(NEWEST))/tested ## Write the generated pages of docs anew
-	for page in docs/build_*.py; do $(call venv,$(NEWEST))/bin/python $$page || exit 1; done
+docs: $(call venv,$(NEWEST))/tested ## Write all that is generated: pages, rules, dashboards, parts of the chart
+	$(call venv,$(NEWEST))/bin/python -m tools
+	$(tests) -m reliability.page
 
 dist: $(call venv,$(NEWEST))/tested ## The sdist and the wheel, checked and tried out
 	rm -rf dist
@@ -85,8 +88,8 @@ version: ## Set the version wherever it stands: make version VERSION=1.2.3
 	sed -i -E 's/^## \[Unreleased\]$$/&\n\n## [$(VERSION)] - $(shell date -u +%F)/' CHANGELOG.md
 	$(MAKE) docs
 
-tools:
-	@missing=; for tool in $(TOOLS); do command -v $${tool%=*} >/dev/null || missing="$$missing $${tool#*=}"; done; \
+packages:
+	@missing=; for tool in $(PACKAGES); do command -v $${tool%=*} >/dev/null || missing="$$missing $${tool#*=}"; done; \
 	[ -z "$$missing" ] && exit 0; \
 	root=; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
 	echo "installing$$missing"; \

@@ -1,27 +1,34 @@
-"""Everything wired together: the poller, and the site that shows what it knows."""
+"""Everything wired together: configuration, fleet, discovery, and the site that shows what they know."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Callable
-from dataclasses import replace
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
 
-from exporter.bedrock import Errand, Sessions, TargetClient, list_accounts
-from exporter.config import Config, ConfigError
-from exporter.discovery import chooses, discovered_targets
-from exporter.exposition import Format, Renderer
-from exporter.listing import Accounts, Listing
-from exporter.model import Discovery, Failed, FailureReason, Target, Walked
-from exporter.poller import Poller
-from exporter.shard import Shard
+from exporter.bedrock.clients import Clients
+from exporter.bedrock.organizations import list_accounts
+from exporter.bedrock.pages import TargetReader
+from exporter.config.config import Config, ConfigError
+from exporter.errors import WalkError, describe_bug
+from exporter.fleet.discovery import TIMEOUT, AccountList, ListAccounts
+from exporter.fleet.fleet import Desired, Fleet, NewWalker
+from exporter.fleet.page import compose
+from exporter.fleet.state import TargetState
+from exporter.fleet.walk import TargetWalker
+from exporter.jobs.page import Format
+from exporter.targets.accounts import Account, Discovery
+from exporter.targets.desired import desired
+from exporter.targets.shard import Shard
 from exporter.telemetry import Telemetry
-from exporter.walk import Walker
-from exporter.web import Site
+from exporter.web.routes import Site
+from exporter.work import Worker
 
 _log = logging.getLogger(__name__)
+
+LOAD_TIMEOUT = 60.0
+"""Deadline of reading a configuration, seconds; a file may be on a network's disk."""
 
 
 class App:
@@ -30,12 +37,13 @@ class App:
     Args:
         config: what to watch.
         telemetry_path: where the metrics are.
-        load: reads the configuration anew for a reload, raises `ConfigError`; None: it stays what it is.
+        load: reads the configuration anew for a reload, raises `ConfigError`; None: it stays what it is. Blocks.
         shard: which of the targets are this exporter's.
         lifecycle: whether an HTTP request may reload the configuration.
+        telemetry: the exporter's own metrics; new ones unless given.
 
     Attributes:
-        poller: walks the targets.
+        fleet: walks the targets.
         site: answers requests.
     """
 
@@ -47,202 +55,125 @@ class App:
         load: Callable[[], Config] | None = None,
         shard: Shard = Shard(),  # noqa: B008 - frozen
         lifecycle: bool = False,
+        telemetry: Telemetry | None = None,
     ) -> None:
         self._config = config
         self._load = load or (lambda: config)
         self._shard = shard
-        self._telemetry = Telemetry()
-        self._sessions = Sessions(config.aws, self._telemetry.count_request)
-        self._ways: dict[Target, _Way] = {}
+        self._telemetry = telemetry or Telemetry()
         self._reloading = asyncio.Lock()
-        self._accounts: Accounts = ()
-        self._listing: Listing | None = None
-        self._lists: asyncio.Task[None] | None = None
-        self._tasks: asyncio.TaskGroup | None = None
-        self._ready = False
-        self.poller = Poller(
-            (), self._walk, config.schedule, now=time.time, observe_duration=self._telemetry.observe_walk
-        )
-        self._listed = config.discovery is None
-        self._use(config)
-        if shard.total > 1 and any(target.account_id is None for target in config.targets):
-            _log.warning(
-                "targets without account_id: two of them that are one account in one region may be counted twice, by "
-                "two shards",
-                extra={"targets": [target.name for target in config.targets if target.account_id is None]},
-            )
+        self._next_reload: asyncio.Task[list[str]] | None = None
+        self._accounts = AccountList(self._accounts_changed, self._telemetry.discovery, time.time)
+        self._loader = Worker("load configuration", "is its disk reachable?")
+        self._lister = Worker("list accounts", "check the network, DNS and the proxy")
+        self._new_walker, self._list_accounts = self._connect(config)
+        self._accounts.configure(config.discovery, self._list_accounts)
+        self.fleet = Fleet(self._desired(), now=time.time, observe_walk=self._telemetry.observe_walk)
+        self._loaded()
         self.site = Site(
             telemetry_path=telemetry_path,
-            states=lambda: self.poller.states,
-            ready=lambda: self.ready,
-            render_telemetry=self._telemetry.render,
+            states=lambda: self.fleet.states,
+            ready=lambda: self.fleet.ready,
+            metrics=self._metrics,
             now=time.time,
             reload=self.reload if lifecycle else None,
         )
+        unknown = [target.name for target in config.targets if target.account_id is None]
+        if shard.total > 1 and unknown:
+            _log.warning(
+                "targets without account_id: if two are the same account and region, two shards may both watch it",
+                extra={"targets": unknown},
+            )
 
     @property
-    def ready(self) -> bool:
-        """Whether every target has finished its first walk, after a first listing of accounts, well or badly.
-
-        Once it is ready it stays so: targets that come later take nothing from what a scrape shows.
-        """
-        self._ready = self._ready or (self._listed and self.poller.ready)
-        return self._ready
+    def targets(self) -> int:
+        """How many targets are watched."""
+        return len(self.fleet.states)
 
     async def run(self) -> None:
-        """Poll, and list accounts, until cancelled."""
-        try:
-            async with asyncio.TaskGroup() as self._tasks:
-                self._tasks.create_task(self.poller.run())
-                self._list_from_now_on()
-        finally:
-            self._tasks = None
+        """Walk targets, and list accounts, until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.fleet.run())
+            tasks.create_task(self._accounts.run())
 
     async def run_once(self) -> bool:
         """List accounts and walk every target once; returns whether all of it went well."""
-        listed = self._listing is None or await self._listing.run_once()
-        await self.poller.run_once()
-        return listed and all(state.up for state in self.poller.states)
+        listed = await self._accounts.run_once()
+        await self.fleet.run_once()
+        return listed and all(state.up for state in self.fleet.states)
 
     def exposition(self) -> bytes:
         """What a scrape in the text format would show now."""
-        page = self.site.pages.page(self.poller.states, Format.TEXT)
-        return page.body(time.time(), self._telemetry.render(Format.TEXT))
+        return self._metrics(self.fleet.states, Format.TEXT)
 
     async def reload(self) -> list[str]:
         """Read the configuration anew. It comes into use whole, or not at all.
 
-        A target that is as it was keeps what is known of it, its connections, and the rhythm of its walks.
+        One reload runs at a time. One more waits, for the file may have changed since, and serves everybody who asks
+        meanwhile.
 
         Returns:
-            The faults for which it could not be used; empty if it is in use now.
+            The faults because of which it could not be used; empty if it is in use now.
         """
+        if self._next_reload is None:
+            self._next_reload = asyncio.create_task(self._reload_in_turn())
+        return await asyncio.shield(self._next_reload)
+
+    async def _reload_in_turn(self) -> list[str]:
         async with self._reloading:
+            self._next_reload = None
             try:
-                config = await asyncio.to_thread(self._load)  # of thousands of targets it takes seconds
+                config = await self._loader.run(self._load, LOAD_TIMEOUT)
             except ConfigError as error:
-                return self._stay(error.faults)
+                return self._keep(error.faults)
+            except WalkError as error:
+                return self._keep([f"can't read the configuration: {error.message}"])
             except Exception as error:  # noqa: BLE001 - a bug in reading a file must not end what is watched
-                return self._stay([f"{error!r}; please report this as a bug"], error)
-            self._ready = self.ready  # as long as what it is about is there
-            self._use(config)
-            _log.info("configuration reloaded", extra={"sha256": config.digest, "targets": len(self.poller.states)})
+                fault, bug = describe_bug(error)
+                return self._keep([fault], traceback=bug)
+            before, self._config = self._config, config
+            if (config.aws, config.schedule.concurrency) != (before.aws, before.schedule.concurrency):
+                self._new_walker, self._list_accounts = self._connect(config)
+            self._accounts.configure(config.discovery, self._list_accounts)
+            self.fleet.reconcile(self._desired())
+            self._loaded()
+            _log.info("configuration reloaded", extra={"sha256": config.digest, "targets": self.targets})
             return []
 
-    def _stay(self, faults: list[str], bug: Exception | None = None) -> list[str]:
+    def _connect(self, config: Config) -> tuple[NewWalker, ListAccounts]:
+        """How targets are walked, and accounts listed, with these settings."""
+        clients = Clients(config.aws, config.schedule.concurrency, self._telemetry.count_request)
+
+        async def list_all(discovery: Discovery) -> tuple[Account, ...]:
+            return await self._lister.run(lambda: list_accounts(discovery, clients), TIMEOUT)
+
+        return (
+            lambda target: TargetWalker(TargetReader(target, clients), f"walk {target.name} {target.region}"),
+            list_all,
+        )
+
+    def _desired(self) -> Desired:
+        config = self._config
+        return Desired(
+            targets=desired(config.targets, config.discovery, self._accounts.accounts, self._shard),
+            schedule=config.schedule,
+            budget=config.budget,
+            new_walker=self._new_walker,
+            complete=self._accounts.complete,
+        )
+
+    def _accounts_changed(self) -> None:
+        self.fleet.reconcile(self._desired())
+
+    def _loaded(self) -> None:
+        self._telemetry.config_loaded(self._config.digest, time.time())
+        self._telemetry.discovery.switch(on=self._config.discovery is not None)
+
+    def _keep(self, faults: list[str], **bug: str) -> list[str]:
         self._telemetry.reload_failed()
         for fault in faults:
-            _log.error("configuration not reloaded, the one before stays in use", extra={"detail": fault}, exc_info=bug)
+            _log.error("configuration not reloaded; the previous one stays in use", extra={"detail": fault, **bug})
         return faults
 
-    def listed(self, accounts: Accounts) -> None:
-        """These accounts of the organization are watched from now on."""
-        self._ready = self.ready
-        self._listed = True
-        self._telemetry.discovery.listed(len(accounts), time.time())
-        if accounts != self._accounts:
-            self._accounts = accounts
-            self._watch()
-            _log.info("accounts listed", extra={"accounts": len(accounts), "targets": len(self.poller.states)})
-
-    def failed(self, reason: FailureReason) -> None:
-        """The accounts of the organization could not be listed; those of the last good list stay."""
-        self._listed = True
-        self._telemetry.discovery.failed(reason)
-
-    def _use(self, config: Config) -> None:
-        """Have this configuration from now on."""
-        before, self._config = self._config, config
-        if config.aws != before.aws:
-            self._sessions = Sessions(config.aws, self._telemetry.count_request)
-            for way in self._ways.values():
-                way.client.close()
-            self._ways = {}
-        self._accounts = _still_chosen(self._accounts, before.discovery, config.discovery)
-        self._watch(
-            retry=config.aws != before.aws,
-            afresh=(config.budget, config.max_pages) != (before.budget, before.max_pages),
-        )
-        self._telemetry.config_loaded(config.digest, time.time())
-        self._telemetry.discovery.switch(on=config.discovery is not None)
-        if config.discovery != before.discovery or self._listing is None:
-            self._listing = self._new_listing(config.discovery)
-            self._list_from_now_on()
-
-    def _watch(self, *, retry: bool = False, afresh: bool = False) -> None:
-        """Watch the targets of the file and of the accounts; those that are watched already with what they have.
-
-        Args:
-            retry: as `Poller.watch` takes it.
-            afresh: whether what is known of pages is of no use any more.
-        """
-        targets = self._config.targets
-        if self._config.discovery is not None:
-            learnt = {key: way.client.account_id for key, way in self._ways.items()}
-            configured = [replace(target, account_id=learnt.get(target.key, target.account_id)) for target in targets]
-            targets += discovered_targets(self._config.discovery, self._accounts, configured)
-        targets = tuple(target for target in targets if self._shard.owns(target))
-        before, self._ways = self._ways, {}
-        for target in targets:
-            known = before.pop(target.key, None)
-            client = known.client if known else TargetClient(target, self._sessions)
-            walker = known.walker if known and not afresh else self._walker(target, client)
-            if known and known.labels != target.labels:
-                walker.render = Renderer(target).render
-            self._ways[target.key] = _Way(client, walker, target.labels)
-        for way in before.values():
-            way.client.close()
-        self.poller.watch(
-            targets,
-            self._config.schedule,
-            render=lambda target, account_id, snapshot: self._ways[target.key].walker.render(account_id, snapshot),
-            retry=retry,
-        )
-
-    def _walker(self, target: Target, client: TargetClient) -> Walker:
-        return Walker(
-            client,
-            Renderer(target).render,
-            budget=self._config.budget,
-            max_pages=self._config.max_pages,
-            now=time.time,
-            name=f"walk {target.name} {target.region}",
-        )
-
-    async def _walk(self, target: Target) -> Walked | Failed:
-        way = self._ways[target.key]
-        before = way.client.account_id
-        outcome = await way.walker.walk()
-        if self._accounts and way.client.account_id != before:  # one of them may turn out to be this one
-            asyncio.get_running_loop().call_soon(self._watch)
-        return outcome
-
-    def _new_listing(self, discovery: Discovery | None) -> Listing | None:
-        if discovery is None:
-            return None
-        errand = Errand(lambda: list_accounts(discovery, self._sessions), "list accounts")
-        return Listing(errand.run, discovery.refresh, self)
-
-    def _list_from_now_on(self) -> None:
-        if self._lists is not None:
-            self._lists.cancel()
-            self._lists = None
-        if self._tasks is not None and self._listing is not None:
-            self._lists = self._tasks.create_task(self._listing.run())
-
-
-class _Way(NamedTuple):
-    """How a target is walked, with labels as they were when its walker was made or given another `render`."""
-
-    client: TargetClient
-    walker: Walker
-    labels: tuple[tuple[str, str], ...]
-
-
-def _still_chosen(accounts: Accounts, before: Discovery | None, after: Discovery | None) -> Accounts:
-    """The accounts that stay until a changed discovery has listed them anew."""
-    if before is None or after is None or (before.profile, before.assume_role) != (after.profile, after.assume_role):
-        return ()  # of another organization, for all that is known
-    if after.asks_for_tags:  # which may not have been read
-        return accounts
-    return tuple(account for account in accounts if chooses(after, account))
+    def _metrics(self, states: Sequence[TargetState], format_: Format) -> bytes:
+        return compose(states, format_, time.time()) + self._telemetry.render(format_)

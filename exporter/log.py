@@ -1,34 +1,53 @@
-"""Log lines on standard error, as logfmt or JSON, one line each whatever AWS puts into a name."""
+"""Log lines on standard error, as logfmt or JSON, one line each whatever AWS puts into a name.
+
+All of them go one way: loggers → formatter → scrub → bounded queue → a thread that writes. So nobody else ever waits
+for standard error, not even when it is a pipe that nobody reads: lines that don't fit into the queue are dropped,
+counted, and how many is logged as soon as it is read again.
+"""
 
 from __future__ import annotations
 
-import contextlib
+import io
 import json
 import logging
 import os
-import queue
 import re
 import select
 import sys
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime
+from queue import SimpleQueue
 from typing import Literal, TextIO
 
 LogFormat = Literal["logfmt", "json"]
+Scrub = Callable[[str], str]
 
-_MOST_WAITING = 10_000  # lines
-_MOST_CHARACTERS = 16 * 2**20  # of waiting lines, since one may quote much of a configuration
-_LAST_SECONDS = 1.0
+MAX_LINES = 10_000
+"""Lines that wait to be written, at most."""
+
+MAX_CHARACTERS = 16 * 2**20
+"""Characters of the lines that wait, about: a single one may quote much of a configuration."""
+
+FLUSH = 1.0
+"""Seconds that the lines left at the end get to be written."""
+
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _PLAIN = re.compile(r"[!#-<>-\[\]-~]+")  # printable ASCII without space, quote, equals sign and backslash
 
 
 class Formatter(logging.Formatter):
-    """A record → one line: time, level, logger, message, then what was given as `extra`."""
+    """A record → one line: time, level, logger, message, then what was given as `extra`.
 
-    def __init__(self, style: LogFormat) -> None:
+    Args:
+        style: how a line looks.
+        scrub: what every line goes through, to take out what must not be in it.
+    """
+
+    def __init__(self, style: LogFormat, scrub: Scrub = str) -> None:
         super().__init__()
         self._json = style == "json"
+        self._scrub = scrub
 
     def format(self, record: logging.LogRecord) -> str:
         """The line, without its line feed."""
@@ -42,8 +61,8 @@ class Formatter(logging.Formatter):
         if record.exc_info:
             fields["traceback"] = self.formatException(record.exc_info)
         if self._json:
-            return json.dumps(fields, default=str)
-        return " ".join(f"{key}={_logfmt(value)}" for key, value in fields.items())
+            return self._scrub(json.dumps(fields, default=str))
+        return self._scrub(" ".join(f"{key}={_logfmt(value)}" for key, value in fields.items()))
 
 
 def _logfmt(value: object) -> str:
@@ -51,99 +70,107 @@ def _logfmt(value: object) -> str:
     return text if _PLAIN.fullmatch(text) else json.dumps(text)
 
 
-class Lines(logging.Handler):
-    """Writes lines in a thread of its own, so that whoever logs never waits for whoever reads.
+class Pipeline(logging.Handler):
+    """The way of all lines from the loggers to a stream; made by `configure`.
 
-    While the stream takes nothing, 10,000 lines or 16 MiB wait. Further lines are dropped; how many is logged once it
-    takes lines again.
+    Attributes:
+        dropped: lines that could not be written: the queue was full, or the stream is broken.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO | None, formatter: Formatter) -> None:
         super().__init__()
+        self.setFormatter(formatter)
+        self.dropped = 0
         self._stream = stream
-        # Not a Queue: a task that the garbage collector finds inside its put() logs, too, and would wait for itself.
-        self._waiting: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        # Not a Queue: a finalizer that logs while the garbage collector runs inside its put() would wait for itself.
+        self._waiting: SimpleQueue[str | None] = SimpleQueue()
         self._put = self._taken = 0  # characters, in all
-        self._dropped = 0  # lines, in all
-        self._ended = False
-        self._thread = threading.Thread(target=self._run, name="log", daemon=True)
-        self._thread.start()
+        self._writer = threading.Thread(target=self._run, name="log", daemon=True)
+        self._writer.start()
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Put the record's line at the end of the queue."""
+        """Put the record's line at the end of the queue; called by logging, under the handler's lock."""
         try:
-            line = self.format(record) + "\n"
-        except Exception:  # noqa: BLE001 - as logging's own handlers have it: a bug in a log call ends nothing
-            self.handleError(record)
-            return
-        full = self._waiting.qsize() >= _MOST_WAITING or self._put - self._taken >= _MOST_CHARACTERS
-        if full or self._ended:
-            self._dropped += 1  # under the handler's lock
+            line = self.format(record)
+        except Exception:  # noqa: BLE001 - a bug in a log call ends nothing, but is seen
+            text = "a log line can't be formatted, please report it"
+            where = f"{record.pathname}:{record.lineno}"
+            line = self.format(_record(text, logging.ERROR, where=where, exc_info=sys.exc_info()))
+        if self._waiting.qsize() >= MAX_LINES or self._put - self._taken >= MAX_CHARACTERS:
+            self.dropped += 1
         else:
             self._put += len(line)
             self._waiting.put(line)
 
     def close(self) -> None:
-        """Write what waits, within a second; the rest is lost, and so are later lines."""
-        if not self._ended:
-            self._ended = True
-            self._waiting.put(None)
-            self._thread.join(_LAST_SECONDS)
+        """Write what is left, within `FLUSH`. If nobody reads the stream, the writer ends with the process."""
+        self._waiting.put(None)
+        self._writer.join(FLUSH)
         super().close()
 
     def _run(self) -> None:
         told = 0
         while (line := self._waiting.get()) is not None:
-            self._write(line)
+            written = self._write(line)
             self._taken += len(line)
-            if (dropped := self._dropped) > told:
-                self._write(self.format(_record_of_dropped(dropped - told)) + "\n")
+            if not written:
+                self.acquire()
+                self.dropped += 1
+                self.release()
+            elif (dropped := self.dropped) > told:
+                self._write(self.format(_record("log lines dropped", logging.WARNING, lines=dropped - told)))
                 told = dropped
 
-    def _write(self, line: str) -> None:
-        with contextlib.suppress(OSError, ValueError):  # closed, or a full disk: there is nowhere to tell
-            try:
-                descriptor = self._stream.fileno()
-            except OSError:  # a stream in memory
-                self._stream.write(line)
-                self._stream.flush()
-                return
-            # Past the stream's buffer, whose lock Python wants at its end, even from a thread that still writes.
-            rest = line.encode(errors="backslashreplace")
-            while rest:
-                try:
-                    rest = rest[os.write(descriptor, rest) :]
-                except BlockingIOError:  # another process may have made the pipe so
-                    select.select([], [descriptor], [])
+    def _write(self, line: str) -> bool:
+        """Write a line and wait as long as nobody reads; whether that was possible."""
+        try:
+            if self._stream is not None:
+                _write(self._stream, line)
+        except (OSError, ValueError):  # nobody reads any more, the disk is full, or it has been closed
+            return False
+        return True
 
 
-def _record_of_dropped(lines: int) -> logging.LogRecord:
-    values = {"name": __name__, "levelno": logging.WARNING, "levelname": "WARNING", "msg": "log lines dropped"}
-    return logging.makeLogRecord({**values, "lines": lines})
+def _write(stream: TextIO, line: str) -> None:
+    try:
+        descriptor = stream.fileno()
+    except io.UnsupportedOperation:  # a stream in memory
+        print(line, file=stream)
+        return
+    rest = f"{line}\n".encode(errors="backslashreplace")
+    while rest:
+        try:
+            rest = rest[os.write(descriptor, rest) :]
+        except BlockingIOError:  # another process that shares the stream may have made it so
+            select.select([], [descriptor], [])
 
 
-def configure(level: str, style: LogFormat, stream: TextIO | None = None) -> logging.Handler:
-    """Send all logging to standard error, ours from `level` on and that of libraries from warning on.
+def _record(message: str, level: int, **extra: object) -> logging.LogRecord:
+    values = {"name": __name__, "levelno": level, "levelname": logging.getLevelName(level), "msg": message}
+    return logging.makeLogRecord({**values, **extra})
+
+
+def configure(level: str, style: LogFormat, stream: TextIO | None = None, scrub: Scrub = str) -> Pipeline:
+    """Send all logging to a stream: ours from a level on, that of libraries from warning on.
 
     Args:
-        level: the least of ours that is shown.
-        style: of the lines.
-        stream: takes the lines, each at once, in the place of standard error, where they wait while nobody reads.
+        level: name of a level, in any case.
+        style: how a line looks.
+        stream: standard error, unless given. If that was closed before the start, lines go nowhere.
+        scrub: what every line goes through, to take out what must not be in it.
 
     Returns:
-        The handler; closing it writes what waits.
+        What to close at the end.
     """
-    handler: logging.Handler
-    if stream is not None:
-        handler = logging.StreamHandler(stream)
-    elif sys.stderr is None:  # closed before the start
-        handler = logging.NullHandler()
-    else:
-        handler = Lines(sys.stderr)
-    handler.setFormatter(Formatter(style))
-    logging.root.handlers[:] = [handler]
+    pipeline = Pipeline(sys.stderr if stream is None else stream, Formatter(style, scrub))
+    logging.root.handlers[:] = [pipeline]
     logging.root.setLevel(logging.WARNING)
     logging.getLogger("exporter").setLevel(level.upper())
-    # At every walk it warns, with a traceback, of a role that can't be assumed. The poller says so once.
+    # At every walk it warns, with a traceback, of a role that can't be assumed. The target's loop says so once.
     logging.getLogger("botocore.credentials").setLevel(logging.ERROR)
-    return handler
+    return pipeline
+
+
+def lines_dropped() -> int:
+    """Lines that the configured pipeline could not write so far."""
+    return sum(handler.dropped for handler in logging.root.handlers if isinstance(handler, Pipeline))

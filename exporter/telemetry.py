@@ -1,8 +1,9 @@
-"""The exporter's own counters and histograms, on a private prometheus_client registry."""
+"""The exporter's metrics about itself as a process, on a prometheus_client registry of its own."""
 
 from __future__ import annotations
 
 import platform
+from collections.abc import Iterator
 
 from prometheus_client import (
     CollectorRegistry,
@@ -15,16 +16,18 @@ from prometheus_client import (
     disable_created_metrics,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.registry import Collector
 
-from exporter import __version__
-from exporter.exposition import Format
-from exporter.metrics import EXPORTER_PREFIX
-from exporter.model import FailureReason
+from exporter import __version__, log
+from exporter.errors import FailureReason
+from exporter.jobs.families import EXPORTER_PREFIX
+from exporter.jobs.page import Format
 
 
 class DiscoveryTelemetry:
-    """What the exporter says about the listing of accounts; nothing unless it is switched on."""
+    """Metrics about the listing of an organization's accounts; exported only while discovery is configured."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
@@ -32,8 +35,8 @@ class DiscoveryTelemetry:
         prefix = EXPORTER_PREFIX + "discovery_"
         self._up = Gauge(
             prefix + "up",
-            "1 if the accounts of the organization were last listed without a fault, 0 if not; the list before stays. "
-            "Absent without discovery. From the exporter.",
+            "1 if the last listing of the organization's accounts succeeded, 0 if it failed and the previous list "
+            "stays in use, or none has ended yet. Absent without discovery. From the exporter.",
             registry=None,
         )
         self._accounts = Gauge(
@@ -57,46 +60,59 @@ class DiscoveryTelemetry:
             self._failures.labels(reason)
 
     def switch(self, *, on: bool) -> None:
-        """Show it, or no longer."""
+        """Start or stop exporting."""
         if on is not self._on:
             self._on = on
             for metric in (self._up, self._accounts, self._success, self._failures):
                 (self._registry.register if on else self._registry.unregister)(metric)
 
     def listed(self, accounts: int, now: float) -> None:
-        """So many accounts are watched after a good listing, now (Unix seconds)."""
+        """A listing succeeded at `now` (Unix seconds); this many accounts are watched."""
         self._up.set(1)
         self._accounts.set(accounts)
         self._success.set(now)
 
     def failed(self, reason: FailureReason) -> None:
-        """A listing has failed."""
+        """A listing failed."""
         self._up.set(0)
         self._failures.labels(reason).inc()
 
 
+class _LogLines(Collector):
+    """Counts what the log can't say itself."""
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Called by prometheus_client."""
+        yield CounterMetricFamily(
+            EXPORTER_PREFIX + "log_lines_dropped",
+            "Log lines that were dropped because standard error was not read fast enough, or is broken. "
+            "From the exporter.",
+            value=log.lines_dropped(),
+        )
+
+
 class Telemetry:
-    """What the exporter says about itself as a process; what it says about a target is in the table of `metrics`.
+    """The exporter's metrics about itself as a process; those about a target are tables in `jobs` and `fleet`.
 
     Safe to use from several threads.
 
     Attributes:
-        registry: holds all of it.
-        discovery: the part about the listing of accounts.
+        registry: holds all of them.
+        discovery: those about the listing of accounts.
     """
 
     def __init__(self) -> None:
-        disable_created_metrics()  # type: ignore[no-untyped-call] # a series for each counter that says when the process started, which another says
+        disable_created_metrics()  # type: ignore[no-untyped-call] # a series for each counter, redundant with process_start_time_seconds
         self.registry = CollectorRegistry()
         self._walk_duration = Histogram(
             EXPORTER_PREFIX + "target_walk_duration_seconds",
-            "Seconds that a walk took, good or bad, over all targets. From the exporter.",
+            "Duration of walks, good or bad, over all targets. From the exporter.",
             registry=self.registry,
             buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 45, 60, 120, 300),
         )
         self._api_requests = Counter(
             EXPORTER_PREFIX + "api_requests",
-            "Requests to AWS by operation, every attempt counted; not those of botocore's credential providers. "
+            "Requests to AWS by operation, every attempt counted, without those of botocore's credential providers. "
             "From the exporter.",
             ["operation"],
             registry=self.registry,
@@ -105,19 +121,19 @@ class Telemetry:
             self._api_requests.labels(operation)
         Gauge(
             EXPORTER_PREFIX + "build_info",
-            "Version of the exporter and of the Python that it runs on, always 1.",
+            "Version of the exporter and of the Python that runs it, always 1.",
             ["version", "python_version"],
             registry=self.registry,
         ).labels(__version__, platform.python_version()).set(1)
         self._config_hash = Gauge(
             EXPORTER_PREFIX + "config_hash_info",
-            "SHA-256 of the configuration file in use, its first 16 digits, always 1.",
+            "First 16 digits of the SHA-256 of the configuration file in use, always 1.",
             ["sha256"],
             registry=self.registry,
         )
         self._reload_ok = Gauge(
             EXPORTER_PREFIX + "config_last_reload_successful",
-            "1 if the configuration was last loaded without a fault, 0 if the one before it is still in use.",
+            "1 if the configuration was last loaded without a fault, 0 if the previous one is still in use.",
             registry=self.registry,
         )
         self._reload_time = Gauge(
@@ -126,12 +142,13 @@ class Telemetry:
             registry=self.registry,
         )
         self.discovery = DiscoveryTelemetry(self.registry)
+        self.registry.register(_LogLines())
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
 
     def observe_walk(self, seconds: float) -> None:
-        """A walk took that long."""
+        """A walk took this long."""
         self._walk_duration.observe(seconds)
 
     def count_request(self, operation: str) -> None:
@@ -139,18 +156,18 @@ class Telemetry:
         self._api_requests.labels(operation).inc()
 
     def config_loaded(self, digest: str, now: float) -> None:
-        """A configuration with this hash has come into use now (Unix seconds)."""
+        """The configuration with this hash is in use from `now` (Unix seconds)."""
         self._config_hash.clear()
         self._config_hash.labels(digest).set(1)
         self._reload_ok.set(1)
         self._reload_time.set(now)
 
     def reload_failed(self) -> None:
-        """A configuration could not be used; the one before it stays."""
+        """A configuration could not be used; the previous one stays."""
         self._reload_ok.set(0)
 
     def render(self, format_: Format) -> bytes:
-        """All of it, and in OpenMetrics the end mark: it stands last on a page."""
+        """All of them, and in OpenMetrics the end mark: they are the last part of a page."""
         if format_ is Format.OPENMETRICS:
             text: bytes = generate_openmetrics(self.registry)  # type: ignore[no-untyped-call]
             return text

@@ -1,44 +1,53 @@
-"""The Helm chart, rendered by Helm itself, within this process and without a cluster."""
+"""The Helm chart's objects, for tests."""
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import helm_python as helm
+import jsonschema  # type: ignore[import-untyped]
+import pytest
 import yaml
+from kubernetes_validate import utils  # type: ignore[import-untyped]
 
 from exporter import NAME
+from tools import helm
+from tools.helm import CHART, NAMESPACE, values_of
+from tools.manifests import GOLDEN_RELEASE
 
-CHART = Path(__file__).parents[1] / "helm"
 CI = sorted((CHART / "ci").glob("*-values.yaml"))
-"""Values for each feature, as chart-testing looks for them."""
+"""Values for each feature, where chart-testing looks for them."""
 
-RELEASE = "bedrock"
-NAMESPACE = "monitoring"
+RELEASE = GOLDEN_RELEASE
+FULLNAME = f"{RELEASE}-{NAME}"
+POD = {
+    "app.kubernetes.io/name": NAME,
+    "app.kubernetes.io/instance": RELEASE,
+    "app.kubernetes.io/component": "exporter",
+}
+"""Labels that every pod of the exporter has."""
+
+DATA = Path(__file__).parent / "data"
+DEFAULTS = values_of(CHART / "values.yaml")
+FULL = values_of(CHART / "ci" / "full-values.yaml")
+each_file = pytest.mark.parametrize("file", CI, ids=lambda file: file.name.removesuffix("-values.yaml"))
+
+MINORS = ("1.27", "1.32", "1.37")
+"""Kubernetes versions: the oldest that Chart.yaml allows, the newest whose schemas are at hand, one between."""
+
+utils.schema_contents = functools.cache(utils.schema_contents)  # it reads megabytes for every object
 
 Object = dict[str, Any]
-
-
-def values_of(path: Path) -> dict[str, Any]:
-    """A values file, read as Helm does."""
-    return helm.values_from_yaml(path.read_text(encoding="utf-8"))
 
 
 def render(
     values: Mapping[str, Any], *, name: str = RELEASE, chart: Path = CHART, namespace: str = NAMESPACE
 ) -> dict[str, str]:
-    """The text of each template that is not empty, by its path within the chart.
-
-    Raises:
-        helm.HelmValuesError: the schema refuses the values.
-        helm.HelmRenderError: a template does.
-    """
-    with helm.Chart.load(chart) as loaded:
-        texts = loaded.render(dict(values), name=name, namespace=namespace)
-    return {path.partition("/")[2]: text for path, text in sorted(texts.items()) if text.strip()}
+    """`tools.helm.render` with the release's name that the tests use."""
+    return helm.render(values, name=name, chart=chart, namespace=namespace)
 
 
 def objects(
@@ -46,33 +55,33 @@ def objects(
 ) -> list[Object]:
     """Every Kubernetes object, the pod of ``helm test`` included."""
     texts = render(values, name=name, chart=chart, namespace=namespace)
-    return [
-        one
-        for path, text in texts.items()
-        if path.endswith(".yaml")
-        for one in yaml.load_all(text, yaml.CSafeLoader)
-        if one
-    ]
+    documents = (yaml.load_all(text, yaml.CSafeLoader) for path, text in texts.items() if path.endswith(".yaml"))
+    return [one for each in documents for one in each if one]
 
 
 def one(kind: str, values: Mapping[str, Any]) -> Object:
-    """The exporter's own object of a kind, of which there is one."""
-    name = values.get("fullnameOverride", f"{RELEASE}-{NAME}")[:52]
+    """The exporter's own object of a kind."""
+    name = values.get("fullnameOverride", FULLNAME)[:52]
     (found,) = (
         one for one in objects(values) if one["kind"] == kind and one["metadata"]["name"].partition(".")[0] == name
     )
     return found
 
 
-def container(values: Mapping[str, Any], kind: str = "Deployment") -> Object:
-    """The exporter's container in a Deployment or a StatefulSet."""
-    containers = one(kind, values)["spec"]["template"]["spec"]["containers"]
+def workload(values: Mapping[str, Any]) -> str:
+    """The kind of object that makes the exporter's pods."""
+    return "StatefulSet" if values.get("shards", 1) > 1 else "Deployment"
+
+
+def container(values: Mapping[str, Any]) -> Object:
+    """The exporter's container."""
+    containers = one(workload(values), values)["spec"]["template"]["spec"]["containers"]
     (found,) = (each for each in containers if each["name"] == "exporter")
     return dict(found)
 
 
-def pod_templates(rendered: list[Object]) -> Iterator[Object]:
-    """Whatever becomes a pod."""
+def pods(rendered: list[Object]) -> Iterator[Object]:
+    """The pods and the templates of pods among objects."""
     for one in rendered:
         if one["kind"] == "Pod":
             yield one
@@ -80,9 +89,10 @@ def pod_templates(rendered: list[Object]) -> Iterator[Object]:
             yield one["spec"]["template"]
 
 
-def lint(values: Mapping[str, Any]) -> list[str]:
-    """What ``helm lint --strict`` finds; empty if nothing."""
-    report = helm.lint(CHART, dict(values), strict=True)
-    assert report["total_charts_linted"] == 1
-    notes = [message for message in report["messages"] if message["severity"] >= 2]
-    return [*report["errors"], *(json.dumps(message) for message in notes)]
+def check_shape(rendered: Object, minor: str = MINORS[-1]) -> None:
+    """Raise if this version of Kubernetes, or the object's CRD, would refuse the object."""
+    crd = DATA / "chart" / "crds" / f"{rendered['kind']}.json"
+    if crd.exists():
+        jsonschema.validate(rendered, json.loads(crd.read_text(encoding="utf-8")))
+    else:
+        utils.validate(rendered, minor, strict=True)

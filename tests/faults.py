@@ -1,13 +1,12 @@
-"""A Bedrock and STS that answer as a test wishes: faulty responders for the simulator's server, and rawer ones."""
+"""A Bedrock and STS that answer as a test wishes: faulty responders for the simulator's server."""
 
 import contextlib
 import json
 import socket
-import struct
 import threading
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qsl
 
 from exporter.simulator import Request, Respond, Response
@@ -156,39 +155,6 @@ class Service:
 def action_of(request: Request) -> str:
     """The operation that a request to STS names."""
     return dict(parse_qsl(request.body.decode()))["Action"]
-
-
-class Peer:
-    """A TCP server below HTTP: lets a request's head come in, sends some bytes, and resets the connection."""
-
-    def __init__(self, sent: bytes, port: int = 0) -> None:
-        self._sent = sent
-        self._listener = socket.create_server(("127.0.0.1", port))
-        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        while True:
-            try:
-                connection, _ = self._listener.accept()
-            except OSError:  # closed
-                return
-            with connection, contextlib.suppress(OSError):
-                head = b""
-                while b"\r\n\r\n" not in head:
-                    head += connection.recv(65536)
-                connection.sendall(self._sent)
-                # No lingering: the peer gets a RST in the place of a FIN.
-                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self._thread.join()
 
 
 @contextlib.contextmanager

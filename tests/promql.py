@@ -1,13 +1,16 @@
-"""What PromQL expressions name."""
+"""The series that PromQL expressions name, and those that exist."""
 
 import re
+from typing import Any
 
-from prometheus_client.parser import text_string_to_metric_families
 from runbooks import groups
 
-from exporter.exposition import Format
-from exporter.metrics import FAMILIES
+from exporter.fleet.families import TARGET_FAMILIES
+from exporter.jobs.families import JOB_FAMILIES, SNAPSHOT_FAMILIES, Family
+from exporter.jobs.page import Format
 from exporter.telemetry import Telemetry
+
+FAMILIES: tuple[Family[Any], ...] = (*SNAPSHOT_FAMILIES, *JOB_FAMILIES, *TARGET_FAMILIES)
 
 _KEYWORDS = {"and", "or", "unless", "bool", "offset", "inf", "nan"}
 _NOT_NAMES = (
@@ -21,27 +24,27 @@ _NOT_NAMES = (
 
 
 def metrics_of(expression: str) -> set[str]:
-    """The names of the series that a PromQL expression selects, by name."""
+    """The names of the series that a PromQL expression selects."""
     for pattern in _NOT_NAMES:
         expression = re.sub(pattern, " ", expression)
     names = set(re.findall(r"[a-zA-Z_:][\w:]*+(?!\s*\()", expression))
     return {name for name in names if name.lower() not in _KEYWORDS}
 
 
-_PARTS = {"counter": ("_total",), "histogram": ("_bucket", "_sum", "_count"), "summary": ("", "_sum", "_count")}
-
-
-def _shown() -> set[str]:
-    """The name of every sample that a scrape of the exporter can show."""
+def own_families() -> dict[str, str]:
+    """Name → type of the families that are about the process: the exporter's own, `process_*` and `python_*`."""
     telemetry = Telemetry()
     telemetry.discovery.switch(on=True)
-    own = text_string_to_metric_families(telemetry.render(Format.TEXT).decode())
-    kinds = [(family.name, family.type) for family in own]
-    kinds += [(family.name.removesuffix("_total"), family.kind) for family in FAMILIES]
-    return {name + part for name, kind in kinds for part in _PARTS.get(kind, ("",))}
+    lines = telemetry.render(Format.TEXT).decode().splitlines()
+    return dict(line.split()[2:] for line in lines if line.startswith("# TYPE "))
 
 
-SHOWN = _shown()
+_PARTS = {"histogram": ("_bucket", "_sum", "_count"), "summary": ("", "_sum", "_count")}
+_TYPES = own_families() | {family.name: family.kind for family in FAMILIES}
+
+SHOWN = {name + part for name, kind in _TYPES.items() for part in _PARTS.get(kind, ("",))}
+"""Names of every sample that a scrape of the exporter can show."""
+
 RECORDED = {rule["record"] for group in groups() for rule in group["rules"] if "record" in rule}
 KNOWN = SHOWN | RECORDED | {"up"}
 """What rules, dashboards and documents may name: what a scrape shows, what is recorded, and Prometheus's own `up`."""

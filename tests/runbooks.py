@@ -11,7 +11,7 @@ import yaml
 from botocore import xform_name
 
 ROOT = Path(__file__).parents[1]
-RULES = ROOT / "docs" / "monitoring" / "rules.yaml"
+RULES = ROOT / "monitoring" / "rules.yaml"
 SECTIONS = (
     "What it means",
     "What users feel",

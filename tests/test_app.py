@@ -1,24 +1,25 @@
-"""A reload changes what has changed and nothing else; accounts that are discovered are watched like others."""
+"""A reload changes what has changed and nothing else; discovered accounts are watched like configured ones."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
-from typing import Any
+import json
+from collections.abc import Callable, Iterator
 
+import faults
 import pytest
 
-from exporter import config
 from exporter.app import App
-from exporter.config import Config
-from exporter.model import Account, Discovery, FailureReason, Target, Walked, WalkError
-from exporter.shard import Shard
-from exporter.snapshot import Fold, combine
+from exporter.bedrock.wire import JobPage, read_page
+from exporter.config.config import Config
+from exporter.config.resolve import load
+from exporter.errors import FailureReason, WalkError
+from exporter.targets.accounts import Account, Discovery
+from exporter.targets.shard import Shard
+from exporter.targets.target import Target
 
-TWO = "targets: [{regions: [us-east-1, us-west-2], account_id: '111122223333'}]\n"
+OWN = "000000000001"
+TWO = f"targets: [{{regions: [us-east-1, us-west-2], account_id: '{faults.ACCOUNT}'}}]\n"
 DISCOVERY = "discovery: {organizations: {role_name: exporter, regions: [us-east-1, us-west-2]}}\n"
-
-
-def load(text: str) -> Config:
-    return config.load(text, file="config.yaml", environ={}, default_region=lambda _: None)
+PROFILE = "targets: [{regions: [us-east-1], profile: own}]\n"
 
 
 def account(number: int) -> Account:
@@ -27,160 +28,179 @@ def account(number: int) -> Account:
 
 
 class File:
-    """A configuration file that is written anew."""
+    """A configuration file."""
 
     def __init__(self, text: str) -> None:
         self.text = text
 
     def load(self) -> Config:
-        return load(self.text)
+        return load(self.text, file="config.yaml", environ={}, default_region=lambda _: None, known_regions=())
+
+    def app(self) -> App:
+        return App(self.load(), load=self.load)
 
 
-def within_loop(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    asyncio.run(work())
+class Aws:
+    """In the place of what reads AWS: every list has one job, and every listing of accounts what it is told.
+
+    Attributes:
+        opened: targets for which a reader was made, in order.
+        listings: discoveries for which accounts were listed.
+        accounts: what the next listings bring.
+    """
+
+    def __init__(self) -> None:
+        self.opened: list[Target] = []
+        self.listings: list[Discovery] = []
+        self.accounts: tuple[Account, ...] | WalkError = ()
+
+    def reader(self, target: Target, _clients: object) -> "Reader":
+        self.opened.append(target)
+        return Reader(target)
+
+    def list_accounts(self, discovery: Discovery, _clients: object) -> tuple[Account, ...]:
+        self.listings.append(discovery)
+        if isinstance(self.accounts, WalkError):
+            raise self.accounts
+        return tuple(account for account in self.accounts if discovery.chooses(account))
+
+
+class Reader:
+    """Reads a list with one job. Credentials without an account in the configuration are of `OWN`."""
+
+    def __init__(self, target: Target) -> None:
+        self.account_id = target.account_id or OWN
+
+    def pages(self, _max_pages: int, _now: float) -> Iterator[JobPage]:
+        arn = f"arn:aws:bedrock:us-east-1:{self.account_id}:model-customization-job/model/1"
+        yield read_page(json.dumps({"modelCustomizationJobSummaries": [faults.job(1, jobArn=arn)]}).encode())
+
+
+@pytest.fixture(autouse=True)
+def aws(monkeypatch: pytest.MonkeyPatch) -> Aws:
+    aws = Aws()
+    monkeypatch.setattr("exporter.app.TargetReader", aws.reader)
+    monkeypatch.setattr("exporter.app.list_accounts", aws.list_accounts)
+    return aws
 
 
 def watched(app: App) -> list[tuple[str | None, str]]:
-    return [(state.target.account_id, state.target.region) for state in app.poller.states]
+    return [(state.target.account_id, state.target.region) for state in app.fleet.states]
 
 
-def telemetry(app: App) -> dict[str, str]:
+def own_metrics(app: App) -> dict[str, str]:
+    """Those about the configuration and about discovery, but for zeros."""
     lines = app.exposition().decode().splitlines()
-    return dict(
-        line.rsplit(" ", 1) for line in lines if line.startswith(("bedrock_exporter_config", "bedrock_exporter_d"))
-    )
-
-
-ONE_LESS = "targets: [{regions: [us-west-2], account_id: '111122223333'}]\n"
+    return {
+        name: value
+        for name, _, value in (line.rpartition(" ") for line in lines)
+        if name.startswith(("bedrock_exporter_config", "bedrock_exporter_d")) and value != "0.0"
+    }
 
 
 @pytest.mark.parametrize(
-    ("change", "clients", "walkers"),
+    ("change", "opened"),
     [
-        pytest.param(TWO, 2, 2, id="nothing"),
-        pytest.param("poll: {interval: 20s}\n" + TWO, 2, 2, id="schedule"),
-        pytest.param(ONE_LESS, 1, 1, id="one-less"),
-        pytest.param(TWO.replace("us-east-1", "eu-west-1, us-east-1"), 2, 2, id="one-more"),
-        pytest.param(TWO.replace("regions", "labels: {team: a}, regions"), 2, 2, id="labels"),
-        pytest.param(TWO.replace("regions", "filter: {name_contains: a}, regions"), 0, 0, id="filter"),
-        pytest.param("aws: {max_attempts: 2}\n" + TWO, 0, 0, id="aws"),
-        pytest.param("job_series: {max_jobs: 2}\n" + TWO, 2, 0, id="budget"),
+        pytest.param(TWO, [], id="nothing"),
+        pytest.param("poll: {interval: 20s}\n" + TWO, [], id="schedule"),
+        pytest.param("job_series: {max_jobs: 2}\n" + TWO, [], id="budget"),
+        pytest.param(TWO.replace("us-east-1, ", ""), [], id="one-less"),
+        pytest.param(TWO.replace("us-east-1", "eu-west-1, us-east-1"), ["eu-west-1"], id="one-more"),
+        pytest.param(TWO.replace("regions", "labels: {team: a}, regions"), [], id="labels"),
+        pytest.param(
+            TWO.replace("regions", "filter: {name_contains: a}, regions"), ["us-east-1", "us-west-2"], id="filter"
+        ),
+        pytest.param("aws: {max_attempts: 2}\n" + TWO, ["us-east-1", "us-west-2"], id="aws"),
     ],
 )
-def test_a_reload_keeps_what_stays(change: str, clients: int, walkers: int) -> None:
-    """Clients, with their connections and roles, and walkers, with the pages that they know; others are closed."""
+def test_a_reload_opens_only_what_is_new(aws: Aws, change: str, opened: list[str]) -> None:
+    """What stays keeps its credentials and connections, and its jobs stay on the page."""
 
     async def work() -> None:
         file = File(TWO)
-        app = App(file.load(), load=file.load)
-        before = set(app._ways.values())
-        closed: list[object] = []
-        for way in before:
-            way.client.close = lambda way=way: closed.append(way.client)  # type: ignore[method-assign, misc]
+        app = file.app()
+        await app.run_once()
+        aws.opened.clear()
         file.text = change
         assert await app.reload() == []
-        after = set(app._ways.values())
-        assert len({way.client for way in before} & {way.client for way in after}) == clients
-        assert len({way.walker for way in before} & {way.walker for way in after}) == walkers
-        assert set(closed) == {way.client for way in before} - {way.client for way in after}
+        assert [target.region for target in aws.opened] == opened
+        assert 'aws_region="us-west-2"' in app.exposition().decode()
 
-    within_loop(work)
+    asyncio.run(work())
 
 
 def test_labels_change_and_the_jobs_stay() -> None:
-    """A label that one target gets is on all series of all targets at once, which keep their jobs."""
-    other = "  - {regions: [eu-west-1], account_id: '444455556666', labels: {team: a}}\n"
+    """A label that one target gets is on all series of all targets at once."""
 
     async def work() -> None:
         file = File("targets:\n  - {regions: [us-east-1], account_id: '111122223333'}\n")
-        app = App(file.load(), load=file.load)
-        (way,) = app._ways.values()
-        (watched,) = app.poller._watched
-        snapshot = combine([Fold(app._config.budget, 0.0)], 10)
-        walked = Walked("111122223333", snapshot, way.walker.render("111122223333", snapshot), 1, 0)
-        app.poller._publish(watched, walked)
+        app = file.app()
+        await app.run_once()
         assert 'jobs{aws_account_id="111122223333",aws_region="us-east-1",status=' in app.exposition().decode()
-        file.text += other
+        file.text += "  - {regions: [eu-west-1], account_id: '444455556666', labels: {team: a}}\n"
         await app.reload()
         page = app.exposition().decode()
         assert 'jobs{aws_account_id="111122223333",aws_region="us-east-1",team="",status=' in page
         assert 'target_up{aws_account_id="111122223333",aws_region="us-east-1",team=""} 1' in page
         assert 'us-east-1",status' not in page
-        watched.stay_fresh()
 
-    within_loop(work)
+    asyncio.run(work())
 
 
 def test_a_bad_file_changes_nothing() -> None:
-    """It is told to whoever asked and in the metrics, and the next good one is taken as ever."""
+    """The answer and the metrics tell, and the next good one is used as ever."""
 
     async def work() -> None:
         file = File(TWO)
-        app = App(file.load(), load=file.load)
-        before, states, metrics = dict(app._ways), app.poller.states, telemetry(app)
-        assert metrics["bedrock_exporter_config_last_reload_successful"] == "1.0"
+        app = file.app()
+        states, before = app.fleet.states, own_metrics(app)
+        success = "bedrock_exporter_config_last_reload_successful"
+        assert before[success] == "1.0"
         file.text = "targets: [{regions: [nowhere]}]"
-        assert await app.reload() == [
-            "config.yaml: targets[0].regions[0]: 'nowhere' is not an AWS region name such as us-east-1"
-        ]
-        assert app._ways == before
-        assert app.poller.states is states
-        assert telemetry(app) == metrics | {"bedrock_exporter_config_last_reload_successful": "0.0"}
+        (fault,) = await app.reload()
+        assert "targets[0].regions[0]: 'nowhere' is not an AWS region name" in fault
+        assert app.fleet.states == states
+        assert own_metrics(app) == {name: value for name, value in before.items() if name != success}
         file.text = TWO + "# another hash\n"
         assert await app.reload() == []
-        assert telemetry(app)["bedrock_exporter_config_last_reload_successful"] == "1.0"
-        assert f'bedrock_exporter_config_hash_info{{sha256="{load(file.text).digest}"}}' in telemetry(app)
+        assert own_metrics(app)[success] == "1.0"
+        assert f'bedrock_exporter_config_hash_info{{sha256="{file.load().digest}"}}' in own_metrics(app)
 
-    within_loop(work)
+    asyncio.run(work())
 
 
-def test_accounts_that_come_are_watched_and_those_that_go_are_not() -> None:
+def test_accounts_come_and_go(aws: Aws) -> None:
     """With every region of the discovery, beside the configured targets; a failed listing changes nothing."""
 
     async def work() -> None:
-        app = App(load(DISCOVERY + TWO))
+        app = File(DISCOVERY + TWO).app()
         configured = watched(app)
         assert len(configured) == 2
-        app.listed((account(1), account(2)))
-        both = watched(app)
-        assert both == [*configured, *((f"{n:012}", region) for n in (1, 2) for region in ("us-east-1", "us-west-2"))]
-        role = app.poller.states[2].target.assume_role
-        assert role is not None
-        assert role.role_arn == "arn:aws-us-gov:iam::000000000001:role/exporter"
-        kept = {target: way for target, way in app._ways.items() if target.account_id != "000000000001"}
-        app.failed(FailureReason.ACCESS_DENIED)
+        ready = [app.fleet.ready]
+        aws.accounts = (account(2), account(3))
+        assert await app.run_once()
+        both = [*configured, *((f"{n:012}", region) for n in (2, 3) for region in ("us-east-1", "us-west-2"))]
         assert watched(app) == both
-        app.listed((account(2),))
-        assert watched(app) == [*configured, ("000000000002", "us-east-1"), ("000000000002", "us-west-2")]
-        assert app._ways == kept
-        assert {
-            name: value for name, value in telemetry(app).items() if "discovery" in name and "0.0" not in value
-        } == {
-            "bedrock_exporter_discovery_up": "1.0",
-            "bedrock_exporter_discovery_accounts": "1.0",
-            "bedrock_exporter_discovery_last_success_timestamp_seconds": telemetry(app)[
-                "bedrock_exporter_discovery_last_success_timestamp_seconds"
-            ],
-            'bedrock_exporter_discovery_failures_total{reason="access_denied"}': "1.0",
-        }
+        ready.append(app.fleet.ready)
+        assert ready == [False, True]
+        role = app.fleet.states[2].target.assume_role
+        assert role is not None
+        assert role.role_arn == "arn:aws-us-gov:iam::000000000002:role/exporter"
+        aws.accounts = WalkError(FailureReason.ACCESS_DENIED, "denied")
+        assert not await app.run_once()
+        assert watched(app) == both
+        assert own_metrics(app)['bedrock_exporter_discovery_failures_total{reason="access_denied"}'] == "1.0"
+        aws.accounts = (account(3),)
+        assert await app.run_once()
+        assert watched(app) == [*configured, ("000000000003", "us-east-1"), ("000000000003", "us-west-2")]
+        assert own_metrics(app)["bedrock_exporter_discovery_accounts"] == "1.0"
 
-    within_loop(work)
+    asyncio.run(work())
 
 
-def test_discovery_comes_and_goes_with_a_reload(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_discovery_comes_and_goes_with_a_reload(aws: Aws) -> None:
     """A new one is listed at once; without it its accounts and its metrics go."""
-    listings: list[Discovery] = []
-
-    def list_accounts(discovery: Discovery, _sessions: object) -> tuple[Account, ...]:
-        listings.append(discovery)
-        return (account(len(listings)),)
-
-    async def walk(_app: App, _target: Target) -> Walked:
-        await asyncio.sleep(3600)
-        raise AssertionError
-
-    monkeypatch.setattr("exporter.app.list_accounts", list_accounts)
-    monkeypatch.setattr(App, "_walk", walk)
+    aws.accounts = (account(2),)
 
     async def until(true: Callable[[], bool]) -> None:
         async with asyncio.timeout(30):
@@ -189,126 +209,79 @@ def test_discovery_comes_and_goes_with_a_reload(monkeypatch: pytest.MonkeyPatch)
 
     async def work() -> None:
         file = File(TWO)
-        app = App(file.load(), load=file.load)
+        app = file.app()
         task = asyncio.create_task(app.run())
         await asyncio.sleep(0)
-        assert not any("discovery" in name for name in telemetry(app))
+        assert not any("discovery" in name for name in own_metrics(app))
         file.text = TWO + DISCOVERY
         await app.reload()
         await until(lambda: len(watched(app)) == 4)
-        file.text += "# the same\n"
-        await app.reload()
+        aws.accounts = (account(3),)
         file.text = TWO + DISCOVERY.replace("role_name: exporter", "role_name: other")
         await app.reload()
-        await until(lambda: ("000000000002", "us-east-1") in watched(app))
-        assert [discovery.role_name for discovery in listings] == ["exporter", "other"]
+        await until(lambda: ("000000000003", "us-east-1") in watched(app))
+        assert [discovery.role_name for discovery in aws.listings] == ["exporter", "other"]
         file.text = TWO
         await app.reload()
         assert len(watched(app)) == 2
-        assert not any("discovery" in name for name in telemetry(app))
+        assert not any("discovery" in name for name in own_metrics(app))
         assert not task.done()
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
 
-    within_loop(work)
+    asyncio.run(work())
 
 
-def test_once_fails_when_accounts_cannot_be_listed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Although what is configured beside them may be well."""
-
-    def denied(_discovery: Discovery, _sessions: object) -> tuple[Account, ...]:
-        raise WalkError(FailureReason.ACCESS_DENIED, "denied")
-
-    monkeypatch.setattr("exporter.app.list_accounts", denied)
+def test_the_exporters_own_account_is_not_discovered_again(aws: Aws) -> None:
+    """Once a configured target has learnt its account, the discovered one is not a duplicate, but absent."""
+    aws.accounts = (account(1), account(2))
 
     async def work() -> None:
-        app = App(load(DISCOVERY))
-        assert not await app.run_once()
-        assert telemetry(app)["bedrock_exporter_discovery_up"] == "0.0"
-
-    within_loop(work)
-
-
-def test_a_changed_discovery_is_heeded_before_accounts_are_listed_anew() -> None:
-    """What it excludes goes at once; accounts that another identity has listed may be another organization's."""
-
-    async def work() -> None:
-        file = File(DISCOVERY)
-        app = App(file.load(), load=file.load)
-        app.listed((account(1), account(2)))
-        file.text = DISCOVERY.replace("role_name", "exclude: {accounts: ['000000000001']}, role_name")
-        await app.reload()
-        assert {of for of, _ in watched(app)} == {"000000000002"}
-        file.text = DISCOVERY.replace("role_name", "profile: other, role_name")
-        await app.reload()
-        assert watched(app) == []
-
-    within_loop(work)
-
-
-def test_the_exporters_own_account_is_not_discovered_again() -> None:
-    """Once a configured target has learnt whose it is, the discovered one is no duplicate, but not there."""
-
-    async def work() -> None:
-        app = App(load(DISCOVERY + "targets: [{regions: [us-east-1]}]\n"))
-        app.listed((account(1), account(2)))
-        assert ("000000000001", "us-east-1") in watched(app)
-        way = app._ways[app.poller.states[0].target.key]
-
-        async def walk() -> Walked:
-            way.client.account_id = "000000000001"
-            return Walked("000000000001", combine([], 0), {}, 1, 0)
-
-        way.walker.walk = walk  # type: ignore[method-assign]
-        await app._walk(app.poller.states[0].target)
-        await asyncio.sleep(0)
+        app = File(DISCOVERY + PROFILE).app()
+        await app.run_once()
+        await app.run_once()
         assert watched(app) == [
             (None, "us-east-1"),
-            ("000000000001", "us-west-2"),
+            (OWN, "us-west-2"),
             ("000000000002", "us-east-1"),
             ("000000000002", "us-west-2"),
         ]
+        assert "duplicate_target" not in str([state.failure for state in app.fleet.states])
 
-    within_loop(work)
-
-
-def test_ready_after_the_first_listing_and_for_good() -> None:
-    """A reload that brings new targets does not take the exporter out of its Service."""
-
-    async def work() -> None:
-        file = File(DISCOVERY)
-        app = App(file.load(), load=file.load)
-        seen = [app.ready]
-        app.failed(FailureReason.NETWORK)
-        seen.append(app.ready)
-        file.text = TWO
-        await app.reload()
-        assert not app.poller.ready
-        assert [*seen, app.ready] == [False, True, True]
-
-    within_loop(work)
+    asyncio.run(work())
 
 
-def test_a_shard_watches_its_own() -> None:
-    """Of the configured targets and of the discovered ones; together the shards watch all."""
+def test_shards_are_warned_of_targets_whose_account_is_not_known(caplog: pytest.LogCaptureFixture) -> None:
+    """Two of these may be one, and be watched by two shards."""
+
+    async def work(total: int) -> list[list[str]]:
+        caplog.clear()
+        App(File(PROFILE).load(), shard=Shard(0, total))
+        return [vars(record)["targets"] for record in caplog.records if "account_id" in record.getMessage()]
+
+    assert asyncio.run(work(1)) == []
+    assert asyncio.run(work(2)) == [["targets[0]"]]
+
+
+def test_reloads_at_once_share_one() -> None:
+    """One runs, one waits, since the file may have changed meanwhile, and all others join that one."""
+    loads = 0
 
     async def work() -> None:
-        apps = [App(load(DISCOVERY + TWO), shard=Shard(index, 3)) for index in range(3)]
-        for app in apps:
-            app.listed(tuple(account(number) for number in range(1, 20)))
-        every = [place for app in apps for place in watched(app)]
-        assert len(every) == len(set(every)) == 2 + 19 * 2
-        assert all(watched(app) for app in apps)
+        file = File(TWO)
 
-    within_loop(work)
+        def load() -> Config:
+            nonlocal loads
+            loads += 1
+            return file.load()
 
+        app = App(file.load(), load=load)
+        assert await asyncio.gather(*[app.reload() for _ in range(100)]) == [[]] * 100
+        assert loads == 1
+        first = asyncio.create_task(app.reload())
+        while loads < 2:
+            await asyncio.sleep(0)
+        assert await asyncio.gather(first, *[app.reload() for _ in range(100)]) == [[]] * 101
+        assert loads == 3
 
-def test_a_reload_that_nobody_planned_for_is_the_same_again() -> None:
-    """An app that was given a configuration and nothing to read it from keeps it."""
-
-    async def work() -> None:
-        app = App(load(TWO))
-        assert await app.reload() == []
-        assert len(watched(app)) == 2
-
-    within_loop(work)
+    asyncio.run(work())

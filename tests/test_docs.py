@@ -1,55 +1,106 @@
-"""The metric reference says what the exporter does."""
+"""What is generated is up to date, and the pages say what the product, the tests and the benchmark do."""
 
-import runpy
+import json
+import re
+import subprocess
+import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
-from benchmarks.table import FULL, rows
+from promql import FAMILIES, own_families
+from reliability import page as reliability_page
+from signal_quality.account import Trouble
 
-from exporter.exposition import Format
-from exporter.metrics import EXPORTER_PREFIX, FAMILIES
-from exporter.model import FailureReason
-from exporter.telemetry import Telemetry
+from exporter.errors import FailureReason
+from exporter.jobs.families import EXPORTER_PREFIX
+from tools import alerts_page, dashboards, iam_files, performance_page
+from tools.generated import GENERATORS
 
-DOCS = Path(__file__).parents[1] / "docs"
-
-
-def test_metric_reference_is_up_to_date() -> None:
-    """docs/metrics.md is what its generator writes; if it is not, `make docs` writes it anew."""
-    built = runpy.run_path(str(DOCS / "build_metrics.py"))["build"]()
-    assert (DOCS / "metrics.md").read_text(encoding="utf-8") == built
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
 
 
-def test_performance_is_up_to_date() -> None:
-    """docs/performance.md shows the figures of docs/performance.json, which the benchmark has written."""
-    built = runpy.run_path(str(DOCS / "build_performance.py"))["build"]()
-    assert (DOCS / "performance.md").read_text(encoding="utf-8") == built
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.e2e] if name == "manifests" else []) for name in GENERATORS]
+)
+def test_generated_files_are_up_to_date(name: str) -> None:
+    for path, text in GENERATORS[name]().items():
+        assert path.read_text(encoding="utf-8") == text, f"{path.relative_to(ROOT)} is out of date: make docs"
 
 
-def test_every_row_of_the_benchmark_is_explained() -> None:
-    """And no other is."""
-    meaning = runpy.run_path(str(DOCS / "build_performance.py"))["MEANING"]
-    assert list(meaning) == [row.name for row in rows(FULL)]
+def test_nothing_is_left_over() -> None:
+    """Every file in the folders of generated files is generated, or known to be written by hand."""
+    generated = {path for files in (iam_files.files(), dashboards.files()) for path in files}
+    by_hand = {f"docs/iam/terraform/{name}" for name in ("README.md", "outputs.tf", "variables.tf", "versions.tf")}
+    found = [path for place in ("docs/iam", "helm/dashboards") for path in (ROOT / place).rglob("*") if path.is_file()]
+    assert {path.relative_to(ROOT).as_posix() for path in found if path not in generated} == by_hand
+
+
+def test_every_family_has_an_entry() -> None:
+    """Each family of a scrape has one entry in docs/metrics.md, with one of its samples."""
+    page = (DOCS / "metrics.md").read_text(encoding="utf-8")
+    entries = re.findall(r"(?ms)^### `(\w+)`\n\n(?:(?!^###).)+?^```text\n(\w+)[^\n]*\n```$", page)
+    own = [name for name in own_families() if name.startswith(EXPORTER_PREFIX)]
+    assert [name for name, _ in entries] == [*(family.name for family in FAMILIES), *own]
+    assert [name for name, example in entries if not example.startswith(name)] == []
 
 
 @pytest.mark.parametrize("reason", FailureReason)
 def test_every_reason_is_explained(reason: FailureReason) -> None:
     """The README says what each reason of a failure means and what to do."""
-    assert f"\n| `{reason}` | " in (DOCS.parent / "README.md").read_text(encoding="utf-8")
+    assert f"\n| `{reason}` | " in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-OWN = [
-    line.split()[2]
-    for line in Telemetry().render(Format.TEXT).decode().splitlines()
-    if line.startswith(f"# TYPE {EXPORTER_PREFIX}")
-]
+# Reliability
 
 
-@pytest.mark.parametrize("name", [*(family.name for family in FAMILIES), *OWN])
-def test_every_family_has_an_entry(name: str) -> None:
-    """Each family that a scrape can show has one entry, with one line of it as an example."""
-    _, found, entry = (DOCS / "metrics.md").read_text(encoding="utf-8").partition(f"### `{name}`\n")
-    assert found
-    example = entry.split("```")[1].removeprefix("text\n")
-    assert example.startswith(name)
-    assert example.count("\n") == 1
+def test_table_of_faults_is_up_to_date() -> None:
+    assert reliability_page.PLACE.read_text(encoding="utf-8") == reliability_page.text(), "make docs"
+
+
+def test_every_fault_is_described_once() -> None:
+    assert [row for row in reliability_page.ROWS if not all((row.fault, row.seen, row.log, row.test))] == []
+    assert [fault for fault, count in Counter(row.fault for row in reliability_page.ROWS).items() if count > 1] == []
+
+
+def test_every_missed_figure_is_explained() -> None:
+    """docs/performance.md says why each figure that missed its bound did."""
+    assert performance_page.UNEXPLAINED not in (DOCS / "performance.md").read_text(encoding="utf-8")
+    assert performance_page.REASONS.keys() <= performance_page.MEANING.keys()
+
+
+@pytest.mark.e2e
+def test_every_test_of_a_fault_exists() -> None:
+    """pytest finds each test that the table names, with its parameter."""
+    wanted = [row.test for row in reliability_page.ROWS]
+    files = sorted({test.partition("::")[0] for test in wanted})
+    command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider", *files]
+    collected = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
+    assert collected.returncode == 0, collected.stdout + collected.stderr
+    assert [test for test in wanted if test not in collected.stdout.splitlines()] == []
+
+
+# Alerts
+
+
+def test_figures_are_of_a_good_year() -> None:
+    """docs/alerts.md tells of a year with 10,000 jobs and every trouble, in which each alert was as it should be."""
+    figures = json.loads(alerts_page.FIGURES.read_text(encoding="utf-8"))
+    counts = {row["of"]: row["count"] for row in figures["of_jobs"]}
+    assert figures["good"]
+    assert figures["days"] >= 365
+    assert figures["jobs"] >= 10_000
+    assert all(counts[trouble] for trouble in Trouble)
+
+
+@pytest.mark.e2e
+def test_inhibition_is_good(tmp_path: Path) -> None:
+    """Alertmanager accepts the inhibition rules of docs/alerts.md."""
+    page = (DOCS / "alerts.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^```yaml\n(inhibit_rules:.+?)^```$", page, re.MULTILINE | re.DOTALL)
+    config = tmp_path / "alertmanager.yml"
+    config.write_text(f"route: {{receiver: nobody}}\nreceivers: [{{name: nobody}}]\n{block}", encoding="utf-8")
+    done = subprocess.run(["amtool", "check-config", config], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " - 1 inhibit rules" in done.stdout

@@ -9,7 +9,7 @@ from runbooks import ROOT
 
 PLACES = [
     path
-    for where in ("README.md", "CONTRIBUTING.md", "docs", "helm")
+    for where in ("README.md", "CONTRIBUTING.md", "docs", "helm", "monitoring")
     for path in sorted([ROOT / where, *(ROOT / where).rglob("*")])
     if path.suffix in {".json", ".md", ".tpl", ".txt", ".yaml"}
     if "terraform" not in path.parts  # names of Terraform's own

@@ -1,4 +1,4 @@
-"""Each alert has a runbook, and what stands in it exists: commands of the AWS CLI, metrics, values of the chart."""
+"""Each alert has a runbook, and what is in it exists: commands of the AWS CLI, metrics, flags, values of the chart."""
 
 import re
 from typing import Any
@@ -9,73 +9,54 @@ import yaml
 from promql import KNOWN, metrics_of
 from runbooks import ROOT, RUNBOOKS, SECTIONS, Runbook, alerts, aws_fault
 
-from exporter import NAME, cli
+from exporter import NAME, flags
 
-
-def each(runbooks: list[Runbook]) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("runbook", runbooks, ids=str)
+each = pytest.mark.parametrize("runbook", RUNBOOKS, ids=str)
 
 
 def test_there_is_one_for_each_alert() -> None:
-    """And none for an alert that there is not."""
     assert [runbook.path.stem for runbook in RUNBOOKS] == sorted(alerts())
 
 
-@pytest.mark.parametrize("name", alerts())
-def test_the_alert_leads_to_it(name: str) -> None:
-    """The link in the alert is that of the page."""
-    assert alerts()[name]["annotations"]["runbook_url"].endswith(f"/docs/runbooks/{name}.md")
-
-
-@each(RUNBOOKS)
+@each
 def test_nothing_is_missing(runbook: Runbook) -> None:
-    """Each page has its title and every section, each of which says something."""
+    """Its title, every section with something in it, queries, and links that lead somewhere."""
     assert runbook.text.startswith(f"# {runbook}\n\n")
     assert tuple(runbook.sections) == SECTIONS
     assert [title for title, text in runbook.sections.items() if len(text.split()) < 5] == []
     assert runbook.queries
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", runbook.text)
+    assert [link for link in links if not (runbook.path.parent / link).exists()] == []
 
 
-@each(RUNBOOKS)
+@each
 def test_silence_is_for_this_alert(runbook: Runbook) -> None:
-    """The section shows one silence, of this alert alone and for a time."""
+    """The section shows one silence, of this alert alone and for a limited time."""
     (command,) = runbook.commands("amtool")
     assert "amtool silence add" in runbook.sections["How to silence it"]
     assert command[:4] == ["amtool", "silence", "add", f"alertname={runbook}"]
     assert {word.partition("=")[0] for word in command if word.startswith("--")} == {"--duration", "--comment"}
 
 
-@each(RUNBOOKS)
-def test_series_of_queries_exist(runbook: Runbook) -> None:
-    """Every query asks for something that a scrape or a rule gives."""
+@each
+def test_queries_and_flags_exist(runbook: Runbook) -> None:
+    """A scrape or a rule gives the series of each query, and the exporter accepts the flags of each command."""
     for query in runbook.queries:
         assert metrics_of(query) <= KNOWN
-        assert metrics_of(query) or 'job_id!=""' in query  # or whatever jobs have
-
-
-@each(RUNBOOKS)
-def test_links_lead_somewhere(runbook: Runbook) -> None:
-    """Every page that it leads to exists."""
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", runbook.text)
-    assert [link for link in links if not (runbook.path.parent / link).exists()] == []
-
-
-@each(RUNBOOKS)
-def test_the_exporter_takes_its_flags(runbook: Runbook) -> None:
-    """The exporter has the flags that it is to be run with."""
-    for _, *flags in runbook.commands(NAME):
-        cli._parser().parse_args(flags)
+        assert metrics_of(query) or 'job_id!=""' in query  # any series of a job
+    for _, *words in runbook.commands(NAME):
+        flags.parser().parse_args(words)
 
 
 @pytest.fixture(scope="module")
 def session() -> Any:
-    """A botocore session, which keeps the service models that it has read."""
+    """A botocore session; it keeps the service models that it has read."""
     return botocore.session.get_session()
 
 
-@each(RUNBOOKS)
+@each
 def test_aws_commands_exist(runbook: Runbook, session: Any) -> None:
-    """The AWS CLI knows each command, its options, and what it asks of an answer."""
+    """The AWS CLI knows each command, its options, and the expression that it applies to the answer."""
     faults = {" ".join(words): aws_fault(words, session) for words in runbook.commands("aws")}
     assert {command: fault for command, fault in faults.items() if fault} == {}
 
@@ -92,7 +73,7 @@ def test_aws_commands_exist(runbook: Runbook, session: Any) -> None:
     ],
 )
 def test_wrong_commands_are_found(command: str, fault: str | None, session: Any) -> None:
-    """The check before this one sees what is wrong."""
+    """`aws_fault`, which the checks of all pages rely on."""
     assert aws_fault(command.split(), session) == fault
 
 

@@ -147,9 +147,9 @@ def test_order_of_questions_does_not_matter(world: World) -> None:
 
 
 def test_history_has_everything(world: World) -> None:
-    """At the epoch there are a few hundred jobs of four months, of every type, state and kind of base model."""
+    """At the epoch there are some hundred jobs of four months, of every type, state and kind of base model."""
     jobs = summaries(world, EPOCH).values()
-    assert 300 <= len(jobs) <= 400
+    assert 600 <= len(jobs) <= 900
     assert len({(job["jobArn"].split(":")[4], job["jobArn"].split(":")[3], job["jobName"]) for job in jobs}) == len(
         jobs
     )

@@ -1,5 +1,5 @@
 """Whatever AWS, a client or a user sends, what comes of it is one of the documented things. Configuration files have
-their own such tests in `test_config.py`."""
+their own such tests in `tests/config`."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,6 @@ import logging
 import os
 import re
 import socket
-import socketserver
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from bedrock.peers import Peer, read_head
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
@@ -26,23 +26,22 @@ from prometheus_client.parser import text_string_to_metric_families as parse_tex
 
 from exporter import cli
 from exporter.app import App
-from exporter.bedrock import Sessions, TargetClient
-from exporter.config import load
-from exporter.exposition import Format, Renderer
-from exporter.model import (
-    AssumeRole,
-    AwsSettings,
-    Budget,
-    Failed,
-    FailureReason,
-    Target,
-    TargetState,
-    Walked,
-)
-from exporter.poller import Poller, advanced
+from exporter.bedrock.clients import Clients
+from exporter.bedrock.pages import TargetReader
+from exporter.bedrock.settings import AwsSettings
+from exporter.bedrock.wire import JobPage, read_page
+from exporter.config.resolve import load
+from exporter.errors import FailureReason, WalkError
+from exporter.fleet.page import compose
+from exporter.fleet.state import Failed, TargetState, Walked, advance
+from exporter.fleet.walk import Reader, walk
+from exporter.jobs.page import Format
+from exporter.jobs.snapshot import Budget
+from exporter.targets.target import AssumeRole, Target
 from exporter.telemetry import Telemetry
-from exporter.walk import Walker
-from exporter.web import Address, Request, Server, Site, respond
+from exporter.web.address import Address
+from exporter.web.landing import landing_page
+from exporter.web.server import Server
 
 NOW = 1_790_000_000.0
 DAY = 86_400.0
@@ -127,41 +126,41 @@ def lists_in_pages(draw: st.DrawFn) -> list[bytes]:
 
 
 class Pages:
-    """In the place of a boto3 client: gives one body after the other, the last one for ever; anew for each walk."""
+    """Reads one body after the other."""
+
+    account_id = OWN
 
     def __init__(self, bodies: list[bytes]) -> None:
         self._bodies = bodies
-        self._next = 0
 
-    def list_model_customization_jobs(self, **request: Any) -> dict[str, Any]:
-        self._next = self._next + 1 if "nextToken" in request else 0
-        return {"body": self._bodies[min(self._next, len(self._bodies) - 1)]}
+    def pages(self, _max_pages: int, _now: float) -> Iterator[JobPage]:
+        yield from map(read_page, self._bodies)
 
 
-def walker_of(client: TargetClient, *, max_pages: int = 6) -> Walker:
+def walk_once(target: Target, reader: Reader) -> Walked | Failed:
     budget = Budget(retain=30 * DAY, max_jobs=4, baseline_window=90 * DAY)
-    render = Renderer(TARGET).render
-    return Walker(client, render, budget=budget, max_pages=max_pages, now=lambda: NOW)
+    try:
+        return walk(target, reader, budget=budget, max_pages=6, now=NOW)
+    except WalkError as error:
+        return Failed(None, error.reason, error.message)
 
 
 TELEMETRY = Telemetry()
-SESSIONS = Sessions(AwsSettings(None, None, connect_timeout=5, read_timeout=5, max_attempts=1))
 
 
 def is_published(outcome: Walked | Failed) -> None:
     """Everybody who asks gets whole pages, in which no series is twice."""
-    state = advanced(TargetState(TARGET, OWN), outcome, NOW)
-    site = Site("/metrics", lambda: (state,), lambda: True, TELEMETRY.render, lambda: NOW + 1)
-    assert respond(Request("GET", "/"), site).status == 200
+    state = advance(TargetState(TARGET, OWN), outcome, NOW)
+    assert "<table>" in landing_page([state], "/metrics", NOW)
     for format_, parse in ((Format.TEXT, parse_text), (Format.OPENMETRICS, parse_openmetrics)):
-        page = respond(Request("GET", "/metrics", accept=format_.value), site).body
+        page = compose([state], format_, NOW + 1) + TELEMETRY.render(format_)
         series = [
             (sample.name, frozenset(sample.labels.items()))
             for family in parse(page.decode())
             for sample in family.samples
         ]
         assert len(series) == len(set(series))
-        assert ("bedrock_exporter_target_up" in {name for name, _ in series}) is True
+        assert "bedrock_exporter_target_up" in {name for name, _ in series}
         if isinstance(outcome, Walked):
             shown = sum(name == "bedrock_model_customization_job_info" for name, _ in series)
             assert shown == len(outcome.snapshot.job_series)
@@ -176,60 +175,34 @@ def is_documented(outcome: Walked | Failed) -> None:
 @bounded(100)
 @given(lists_in_pages() | st.lists(st.binary(max_size=60), min_size=1, max_size=2))
 def test_any_list_is_a_snapshot_or_a_reason(bodies: list[bytes]) -> None:
-    """Any bytes, and any JSON near to the service's, in any pages: the walk ends as documented and can be published.
-
-    A second walk of the same list, which remembers the pages of the first, comes to the same.
-    """
-    client: Any = TargetClient(TARGET, SESSIONS)
-    client._bedrock, client.account_id = Pages(bodies), OWN
-    walker = walker_of(client)
-    outcome = asyncio.run(walker.walk())
+    """Any bytes, and any JSON near to the service's, in any pages: the walk ends as documented and can be published."""
+    outcome = walk_once(TARGET, Pages(bodies))
 
     is_documented(outcome)
     is_published(outcome)
-    assert asyncio.run(walker.walk()) == outcome
 
 
 class Wild:
-    """A server below HTTP that answers every request with given bytes, those for STS apart, and closes."""
+    """Answers every request below HTTP with given bytes, those for STS apart, and closes."""
 
-    def __init__(self) -> None:
-        self.of_list = self.of_sts = b""
-        wild = self
+    of_list = of_sts = b""
 
-        class Handler(socketserver.StreamRequestHandler):
-            def handle(self) -> None:
-                with contextlib.suppress(OSError):
-                    head = b""
-                    while (line := self.rfile.readline()).strip():
-                        head += line
-                    length = re.search(rb"(?i)content-length: *(\d+)", head)
-                    self.rfile.read(int(length[1]) if length else 0)
-                    self.wfile.write(wild.of_sts if head.startswith(b"POST") else wild.of_list)
-
-        class Listener(socketserver.ThreadingTCPServer):
-            daemon_threads = True
-            request_queue_size = 64
-
-        self._listener = Listener(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._listener.server_address[1]}"
-        threading.Thread(target=self._listener.serve_forever, args=(0.05,), daemon=True).start()
-
-    def close(self) -> None:
-        self._listener.shutdown()
-        self._listener.server_close()
+    def __call__(self, connection: socket.socket) -> None:
+        head = read_head(connection)
+        if length := re.search(rb"(?i)content-length: *(\d+)", head):
+            connection.recv(int(length[1]), socket.MSG_WAITALL)
+        connection.sendall(self.of_sts if head.startswith(b"POST") else self.of_list)
 
 
 @pytest.fixture(scope="module")
 def wild() -> Iterator[Wild]:
     wild = Wild()
-    with pytest.MonkeyPatch.context() as environment:
+    with Peer(wild) as peer, pytest.MonkeyPatch.context() as environment:
         environment.setenv("AWS_ACCESS_KEY_ID", "AKIATEST")
         environment.setenv("AWS_SECRET_ACCESS_KEY", "any")
-        environment.setenv("AWS_ENDPOINT_URL_BEDROCK", wild.url)
-        environment.setenv("AWS_ENDPOINT_URL_STS", wild.url)
+        environment.setenv("AWS_ENDPOINT_URL_BEDROCK", peer.url)
+        environment.setenv("AWS_ENDPOINT_URL_STS", peer.url)
         yield wild
-    wild.close()
 
 
 @pytest.fixture
@@ -301,11 +274,8 @@ def http_answers(draw: st.DrawFn, body: st.SearchStrategy[bytes], *, refused: bo
 
 
 def walk_for_real(target: Target) -> Walked | Failed:
-    client = TargetClient(target, SESSIONS)
-    try:
-        return asyncio.run(walker_of(client).walk())
-    finally:
-        client.close()
+    clients = Clients(AwsSettings(None, None, connect_timeout=5, read_timeout=5, max_attempts=1), 1)
+    return walk_once(target, TargetReader(target, clients))
 
 
 def is_explained(outcome: Walked | Failed, wire: bytes) -> None:
@@ -352,8 +322,6 @@ def test_any_answer_of_sts_has_a_reason(wild: Wild, answer: bytes) -> None:
     """A role that can't be had has a documented reason; who we are may stay unknown, the list is read all the same."""
     wild.of_list, wild.of_sts = GOOD_LIST, answer
     in_role = walk_for_real(Target("targets[1]", "us-east-1", account_id=OTHER, assume_role=AssumeRole(ROLE)))
-    for profile in SESSIONS._profiles.values():
-        profile.account_id = None
     own = walk_for_real(TARGET)
 
     is_explained(in_role, answer)
@@ -386,7 +354,7 @@ def served() -> Iterator[tuple[str, int]]:
     ready = threading.Event()
 
     async def serve() -> None:
-        loaded = load("", file="f", environ={}, default_region=lambda _: "us-east-1")
+        loaded = load("", file="f", environ={}, default_region=lambda _: "us-east-1", known_regions=())
         server = Server(App(loaded).site)
         (place,) = await server.start([Address("127.0.0.1", 0)])
         end = asyncio.Event()
@@ -505,8 +473,8 @@ ARGUMENTS = st.lists(
 def ends_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     """What would poll for ever ends at once, and no name leaves the machine. Gives a folder."""
 
-    async def nothing(_: Poller) -> None:
-        pass
+    async def end(_: App) -> bool:
+        return True
 
     resolve = socket.getaddrinfo
 
@@ -517,8 +485,8 @@ def ends_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Pa
             return resolve(host, *how[:4], **{**more, "flags": socket.AI_NUMERICHOST})
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr(Poller, "run", nothing)
-    monkeypatch.setattr(Poller, "run_once", nothing)
+    monkeypatch.setattr(App, "run", end)
+    monkeypatch.setattr(App, "run_once", end)
     monkeypatch.setattr(socket, "getaddrinfo", local_only)
     monkeypatch.setattr(
         "exporter.demo.start", lambda _: contextlib.nullcontext(SimpleNamespace(url="http://127.0.0.1:1"))

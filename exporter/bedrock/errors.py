@@ -1,198 +1,204 @@
-"""Any exception that a walk can meet → its reason and a message that says what to do."""
+"""Any exception that talking to AWS can raise → its reason, and a message that says what to do."""
 
 from __future__ import annotations
 
 import socket
 import traceback
 from collections.abc import Callable, Mapping
-from json import JSONDecodeError
 
 from botocore import exceptions as boto
 from botocore.parsers import ResponseParserError
 from urllib3.exceptions import NameResolutionError
 
-from exporter import permissions
-from exporter.model import FailureReason, WalkError
+from exporter import work
+from exporter.bedrock import actions
+from exporter.bedrock.descriptions import describe
+from exporter.errors import FailureReason, WalkError
 
-_ACCESS_DENIED = frozenset(
-    {
-        "AccessDenied",
-        "AccessDeniedException",
-        "NotAuthorized",
-        "UnauthorizedOperation",
-        # Of AWS Organizations: the account is in none, or the organizational unit is not in it.
-        "AWSOrganizationsNotInUseException",
-        "ParentNotFoundException",
-    }
-)
-_CREDENTIALS = frozenset(
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "IncompleteSignature",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "MissingAuthenticationToken",
-        "MissingAuthenticationTokenException",
-        "RequestExpired",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
-)
-_THROTTLED = frozenset(
-    {
-        "LimitExceededException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "SlowDown",
-        "Throttling",
-        "ThrottlingException",
-        "ThrottledException",
-        "TooManyRequestsException",
-    }
-)
+Advice = Mapping[FailureReason, str]
+"""What to do about a failure, by its reason."""
 
-_LONGEST = 1000
-"""Characters of an exception's text that are shown."""
-
-WISHES = {
+ADVICE: Advice = {
     FailureReason.THROTTLED: "raise poll.interval, or ask AWS for a higher rate",
-    FailureReason.ACCESS_DENIED: f"allow {permissions.LIST_JOBS} on Resource '*' for this identity",
+    FailureReason.ACCESS_DENIED: f"allow {actions.LIST_JOBS} on Resource '*' for this identity",
     FailureReason.ASSUME_ROLE_DENIED: (
-        f"allow {permissions.ASSUME_ROLE} on the role, and this identity in the role's trust policy"
+        f"allow {actions.ASSUME_ROLE} on the role, and this identity in the role's trust policy"
     ),
     FailureReason.CREDENTIALS: "give the exporter valid, current AWS credentials, and check the AWS configuration",
-    FailureReason.UNSUPPORTED_REGION: "check the region's name, or take it out: it has no model customization",
+    FailureReason.UNSUPPORTED_REGION: "check the region's name, or remove it: it has no model customization",
     FailureReason.TIMEOUT: "check the network, or raise aws.read_timeout and poll.timeout",
     FailureReason.NETWORK: "check the network, DNS, the proxy and aws.endpoint_url",
     FailureReason.SERVER_ERROR: "wait; the service is at fault, and the next walk tries again",
     FailureReason.MALFORMED_RESPONSE: "check that aws.endpoint_url and the proxy lead to Amazon Bedrock",
     FailureReason.INTERNAL: "please report this as a bug",
 }
+"""For a call of Amazon Bedrock."""
 
-_MORE_EXACT_WISHES = {
-    "RegionDisabledException": "switch the region on for that account, or take it out of the configuration",
+STS_ADVICE: Advice = {
+    **ADVICE,
+    FailureReason.NETWORK: "check the network, DNS, the proxy and AWS_ENDPOINT_URL_STS",
+    FailureReason.MALFORMED_RESPONSE: "check that AWS_ENDPOINT_URL_STS and the proxy lead to AWS STS",
+}
+"""For a call of AWS STS."""
+
+_EXACT_ADVICE = {
+    "RegionDisabledException": "enable the region for that account, or remove it from the configuration",
     "Roles may not be assumed by root accounts": "give the exporter credentials that are not those of a root user",
     "AWSOrganizationsNotInUseException": (
         "list with credentials of the organization's management account or of a delegated administrator"
     ),
     "ParentNotFoundException": "check organizational_units: the organization does not have all of them",
 }
-"""What AWS says of a refusal that no policy can mend → what to do."""
+"""AWS's words for a refusal that no policy can lift → what to do."""
+
+_BY_CODE = {
+    code: reason
+    for reason, codes in {
+        FailureReason.THROTTLED: (
+            "LimitExceededException",
+            "RequestLimitExceeded",
+            "RequestThrottled",
+            "RequestThrottledException",
+            "SlowDown",
+            "Throttling",
+            "ThrottlingException",
+            "ThrottledException",
+            "TooManyRequestsException",
+        ),
+        FailureReason.CREDENTIALS: (
+            "ExpiredToken",
+            "ExpiredTokenException",
+            "IncompleteSignature",
+            "InvalidClientTokenId",
+            "InvalidSignatureException",
+            "MissingAuthenticationToken",
+            "MissingAuthenticationTokenException",
+            "RequestExpired",
+            "SignatureDoesNotMatch",
+            "UnrecognizedClientException",
+        ),
+        FailureReason.ACCESS_DENIED: (
+            "AccessDenied",
+            "AccessDeniedException",
+            "NotAuthorized",
+            "UnauthorizedOperation",
+            # AWS Organizations: the account is in no organization, or the organizational unit is not in it.
+            "AWSOrganizationsNotInUseException",
+            "ParentNotFoundException",
+        ),
+    }.items()
+    for code in codes
+}
+
+_BY_STATUS = {
+    401: FailureReason.ACCESS_DENIED,
+    403: FailureReason.ACCESS_DENIED,
+    **dict.fromkeys(range(500, 1000), FailureReason.SERVER_ERROR),
+}
+
+_BY_TYPE: tuple[tuple[type[Exception] | tuple[type[Exception], ...], FailureReason], ...] = (
+    ((boto.ConnectTimeoutError, boto.ReadTimeoutError), FailureReason.TIMEOUT),
+    ((boto.HTTPClientError, boto.ConnectionError), FailureReason.NETWORK),
+    (ResponseParserError, FailureReason.MALFORMED_RESPONSE),
+    (boto.InvalidRegionError, FailureReason.UNSUPPORTED_REGION),
+    (
+        (
+            boto.NoCredentialsError,
+            boto.NoAuthTokenError,
+            boto.TokenRetrievalError,
+            boto.EndpointProviderError,  # such as FIPS together with an endpoint of one's own
+            boto.InvalidEndpointConfigurationError,  # an API key is sent over TLS only
+        ),
+        FailureReason.CREDENTIALS,
+    ),
+)
+"""The first one that fits."""
+
+_ANSWER_READERS = ("botocore.parsers", "botocore.model", "botocore.errorfactory", "botocore.retries")
+"""Modules of botocore that stumble over what AWS would never send, such as a code that is no text."""
 
 
 def walk_error(
     error: Exception,
     lacks_service: Callable[[], bool] = lambda: False,
-    wishes: Mapping[FailureReason, str] = WISHES,
+    advice: Advice = ADVICE,
+    otherwise: FailureReason = FailureReason.INTERNAL,
 ) -> WalkError:
-    """Explain an exception that ended a walk.
+    """Explain an exception.
 
     Args:
-        error: whatever the walk raised. A `WalkError` is handed back as it is.
-        lacks_service: asked when a name can't be resolved: whether it is the name of a region without the service, so
-            that it is not the network that is down.
-        wishes: what to do, by reason; those of a walk of Amazon Bedrock unless given.
+        error: whatever was raised. A `WalkError` is returned as it is, also one that botocore has wrapped.
+        lacks_service: asked if a name can't be resolved: whether it belongs to a region without the service, so that
+            the network is not at fault.
+        advice: what to do, by reason.
+        otherwise: the reason of an exception that is none of those expected: a bug of ours, unless nothing but code
+            that reads the user's configuration has run.
     """
-    if isinstance(error, WalkError):
-        return error
-    reason = _reason(error, lacks_service)
-    text = _brief(str(error))
-    wish = next((exact for said, exact in _MORE_EXACT_WISHES.items() if said in text), wishes[reason])
-    return WalkError(reason, f"{type(error).__name__}: {text}; {wish}")
+    if (verdict := _verdict(error)) is not None:
+        return verdict
+    reason = reason_of(error, otherwise)
+    if reason is FailureReason.NETWORK and _is_unresolved(error) and lacks_service():
+        reason = FailureReason.UNSUPPORTED_REGION
+    is_misread = reason is FailureReason.MALFORMED_RESPONSE and not isinstance(error, boto.ClientError)
+    text = "botocore can't parse the answer" if is_misread else describe(error)
+    exact = next((exact for words, exact in _EXACT_ADVICE.items() if words in text), advice[reason])
+    if not isinstance(error, boto.ClientError):  # whose text begins with AWS's code
+        text = f"{type(error).__name__}: {text}"
+    if reason is FailureReason.TIMEOUT and work.remaining() <= 0:
+        text = f"the deadline has passed: {text}"
+    return WalkError(reason, f"{text}; {exact}")
 
 
-def _brief(text: str) -> str:
-    """Text that a log line and a page can carry, whatever page of a proxy it quotes."""
-    text = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
-    return text.encode(errors="replace").decode()
+def reason_of(error: Exception, otherwise: FailureReason = FailureReason.INTERNAL) -> FailureReason:
+    """The reason of an exception; `otherwise` for an unexpected one."""
+    if (verdict := _verdict(error)) is not None:
+        return verdict.reason
+    if isinstance(error, boto.ClientError):
+        return _service_reason(error)
+    for kind, reason in _BY_TYPE:
+        if isinstance(error, kind):
+            return reason
+    return FailureReason.MALFORMED_RESPONSE if _is_met_in(error, *_ANSWER_READERS) else otherwise
 
 
-_READ_THE_ANSWER = ("botocore.parsers", "botocore.model", "botocore.errorfactory", "botocore.retries")
-"""Parts of botocore that stumble over what the service would never send, such as a code that is no text."""
+def _verdict(error: Exception) -> WalkError | None:
+    """The `WalkError` that an exception is, or that `transport` raised inside botocore."""
+    inner = error.kwargs.get("error") if isinstance(error, boto.HTTPClientError) else error
+    return inner if isinstance(inner, WalkError) else None
+
+
+def _is_unresolved(error: Exception) -> bool:
+    """Whether a name does not exist. A name service that does not answer says nothing about that."""
+    cause = error.kwargs.get("error") if isinstance(error, boto.EndpointConnectionError) else None
+    origin = cause.__cause__ if isinstance(cause, NameResolutionError) else None
+    return isinstance(origin, socket.gaierror) and origin.errno in {socket.EAI_NONAME, socket.EAI_NODATA}
 
 
 def _is_met_in(error: Exception, *modules: str) -> bool:
-    """Whether one of botocore's modules raised it, or let it through."""
+    """Whether one of these modules raised the exception, or let it through."""
     return any(
         frame.f_globals.get("__name__", "").startswith(modules) for frame, _ in traceback.walk_tb(error.__traceback__)
     )
 
 
-def _reason(error: Exception, lacks_service: Callable[[], bool]) -> FailureReason:  # noqa: PLR0911 - a decision table
-    match error:
-        case boto.ClientError():
-            return _service_reason(error)
-        case boto.EndpointConnectionError() if _is_unresolved(error) and lacks_service():
-            return FailureReason.UNSUPPORTED_REGION
-        case boto.ConnectTimeoutError() | boto.ReadTimeoutError():
-            return FailureReason.TIMEOUT
-        case boto.HTTPClientError() | boto.ConnectionError():
-            return FailureReason.NETWORK
-        case (
-            boto.NoCredentialsError()
-            | boto.PartialCredentialsError()
-            | boto.CredentialRetrievalError()
-            | boto.MetadataRetrievalError()
-            | boto.ProfileNotFound()
-            | boto.ConfigNotFound()
-            | boto.ConfigParseError()
-            | boto.TokenRetrievalError()
-            | boto.NoAuthTokenError()
-            | boto.SSOError()
-            | boto.LoginError()
-            | boto.RefreshWithMFAUnsupportedError()
-            | boto.InvalidConfigError()
-            | boto.NoRegionError()  # of a client that a provider makes: ours always have one
-            | boto.InvalidEndpointConfigurationError()  # of an API key, which is sent over TLS only
-            | boto.InvalidDefaultsMode()
-            | boto.UnknownCredentialError()
-        ):
-            return FailureReason.CREDENTIALS
-        case boto.InvalidRegionError():
-            return FailureReason.UNSUPPORTED_REGION
-        case _ if isinstance(error, ResponseParserError) or _is_met_in(error, *_READ_THE_ANSWER):
-            return FailureReason.MALFORMED_RESPONSE
-        case RuntimeError() if _is_met_in(error, "botocore.credentials"):
-            # New credentials that have ended already: the clock of one of both is wrong.
-            return FailureReason.CREDENTIALS
-        case OSError() | JSONDecodeError():
-            # botocore wraps those of the network; what is left is a token file that is not there, a command that does
-            # not start or prints no JSON: what credentials come from.
-            return FailureReason.CREDENTIALS
-        case _:
-            return FailureReason.INTERNAL
-
-
-def _is_unresolved(error: boto.EndpointConnectionError) -> bool:
-    """Whether there is no such name, which another answer of the name service than that does not say."""
-    cause = error.kwargs.get("error")
-    why = cause.__cause__ if isinstance(cause, NameResolutionError) else None
-    return isinstance(why, socket.gaierror) and why.errno in {socket.EAI_NONAME, socket.EAI_NODATA}
-
-
 def _service_reason(error: boto.ClientError) -> FailureReason:  # noqa: PLR0911 - a decision table
-    """The reason for an answer of the service that is not 200."""
+    """The reason of an answer that is an error."""
     code = str(error.response.get("Error", {}).get("Code", ""))
-    message = str(error.response.get("Error", {}).get("Message", ""))
+    text = str(error.response.get("Error", {}).get("Message", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-    if code in _THROTTLED or status == 429:
-        return FailureReason.THROTTLED
-    if code in _CREDENTIALS:
-        return FailureReason.CREDENTIALS
-    if error.operation_name.startswith("AssumeRole") and (code in _ACCESS_DENIED or status == 403):
+    by_code = FailureReason.THROTTLED if status == 429 else _BY_CODE.get(code)
+    is_denied = by_code is FailureReason.ACCESS_DENIED or (by_code is None and status == 403)
+    if is_denied and error.operation_name.startswith("AssumeRole"):
         return FailureReason.ASSUME_ROLE_DENIED
-    if code.startswith("UnknownOperation") or (
-        code == "ValidationException" and "unknown operation" in message.casefold()
-    ):
+    if by_code is not None:
+        return by_code
+    if code.startswith("UnknownOperation"):
         return FailureReason.UNSUPPORTED_REGION
-    if code in _ACCESS_DENIED or status in {401, 403}:
-        return FailureReason.ACCESS_DENIED
-    if status >= 500:
-        return FailureReason.SERVER_ERROR
-    if error.operation_name.startswith(("AssumeRole", "Get")):  # of STS and of SSO
+    if code == "ValidationException" and "unknown operation" in text.casefold():
+        return FailureReason.UNSUPPORTED_REGION
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    if error.operation_name.startswith(("AssumeRole", "Get")):  # of STS and SSO
         return FailureReason.CREDENTIALS
-    if not code or code.isdigit():  # botocore puts the status where the body held no error of the service
-        return FailureReason.MALFORMED_RESPONSE
-    return FailureReason.INTERNAL
+    # botocore puts the status in place of a code if the body is no error of the service.
+    return FailureReason.MALFORMED_RESPONSE if not code or code.isdigit() else FailureReason.INTERNAL

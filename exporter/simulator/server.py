@@ -57,6 +57,10 @@ class Server:
         """Stop listening and cut every connection, kept-alive ones too: the endpoint is dead afterwards."""
         self._listener.shutdown()
         self._listener.server_close()
+        self.cut()
+
+    def cut(self) -> None:
+        """Cut every connection; new ones are answered."""
         self._listener.cut()
 
     def __enter__(self) -> Self:

@@ -97,7 +97,7 @@ class Job:
         return max(time for time in changes if time is not None and time <= now)
 
 
-class _Recipe(NamedTuple):
+class Recipe(NamedTuple):
     """A kind of job: a base model, a type, what teams use it for, and (shortest, longest) minutes of the sub-tasks."""
 
     model_id: str
@@ -109,20 +109,19 @@ class _Recipe(NamedTuple):
 
 
 _TEXT = ("ticket-triage", "invoice-extraction", "contract-summary", "claims-coding", "chat-tone")
-_MICRO = _Recipe("amazon.nova-micro-v1:0:128k", "FINE_TUNING", _TEXT, (50, 65))
-_LITE = _Recipe("amazon.nova-lite-v1:0:300k", "FINE_TUNING", _TEXT, (210, 260))
-_LLAMA = _Recipe("meta.llama3-3-70b-instruct-v1:0:128k", "FINE_TUNING", _TEXT, (70, 82))
-_IMAGE = _Recipe("amazon.titan-image-generator-v2:0", "FINE_TUNING", ("product-shots", "brand-style"), (240, 300))
-_DISTILLED = _Recipe("amazon.nova-lite-v1:0:300k", "DISTILLATION", ("faq-answers", "result-rerank"), (180, 330))
-_REINFORCED = _Recipe(
-    "amazon.nova-2-lite-v1:0:256k", "REINFORCEMENT_FINE_TUNING", ("sql-agent", "tool-use"), (240, 420)
-)
-_LONG = (_MICRO, _LITE, _LLAMA, _IMAGE, _DISTILLED, _REINFORCED)
+_MICRO = Recipe("amazon.nova-micro-v1:0:128k", "FINE_TUNING", _TEXT, (50, 65))
+_LITE = Recipe("amazon.nova-lite-v1:0:300k", "FINE_TUNING", _TEXT, (210, 260))
+_LLAMA = Recipe("meta.llama3-3-70b-instruct-v1:0:128k", "FINE_TUNING", _TEXT, (70, 82))
+_IMAGE = Recipe("amazon.titan-image-generator-v2:0", "FINE_TUNING", ("product-shots", "brand-style"), (240, 300))
+_DISTILLED = Recipe("amazon.nova-lite-v1:0:300k", "DISTILLATION", ("faq-answers", "result-rerank"), (180, 330))
+_REINFORCED = Recipe("amazon.nova-2-lite-v1:0:256k", "REINFORCEMENT_FINE_TUNING", ("sql-agent", "tool-use"), (240, 420))
+LONG = (_MICRO, _LITE, _LLAMA, _IMAGE, _DISTILLED, _REINFORCED)
+"""Kinds of jobs that take an hour or longer."""
 
 # Small jobs that live 8 to 15 minutes. Live jobs are of these kinds alone: were they short jobs of the kinds above,
 # they would soon make every other job look slow beside its peers.
 _QUICK = tuple(
-    _Recipe(model_id, kind, purposes, (5.5, 8.5), validation=(1, 3.5), processing=(1, 2))
+    Recipe(model_id, kind, purposes, (5.5, 8.5), validation=(1, 3.5), processing=(1, 2))
     for model_id, kind, purposes in (
         ("meta.llama3-2-1b-instruct-v1:0:128k", "FINE_TUNING", ("intent-router", "spam-filter", "autocomplete")),
         ("amazon.titan-text-express-v1:0:8k", "CONTINUED_PRE_TRAINING", ("legal-corpus", "handbook", "release-notes")),
@@ -153,11 +152,11 @@ class World:
 
     Equal arguments give equal worlds. `accounts` maps account ids to their regions; the first account is the one whose
     credentials a client starts with. `history` is the number of past jobs of each of the nine kinds (base model and
-    type) per account and region. Eight are enough for most kinds to have the five peers completed in the last 90 days
-    that an expected duration needs.
+    type) per account and region. Sixteen are enough for most kinds to have the ten peers completed in the last 90 days
+    that the expected duration of a sub-task needs.
     """
 
-    def __init__(self, seed: int, epoch: float, accounts: Mapping[str, Sequence[str]], history: int = 8) -> None:
+    def __init__(self, seed: int, epoch: float, accounts: Mapping[str, Sequence[str]], history: int = 16) -> None:
         self.seed = seed
         self.epoch = epoch
         self.accounts = {account: tuple(regions) for account, regions in accounts.items()}
@@ -199,19 +198,19 @@ class World:
         The ends are dealt, not drawn: so every kind has failed and stopped somewhere, and lacks peers nowhere.
         """
         rng = random.Random(f"{self.seed}/history")
-        places = itertools.product(self.targets, (*_LONG, *_QUICK), range(jobs_per_kind))
+        places = itertools.product(self.targets, (*LONG, *_QUICK), range(jobs_per_kind))
         for serial, (target, recipe, number) in enumerate(places):
             reach = ((number + rng.random()) / jobs_per_kind) ** 3
             age = 12 * HOUR + reach * (HISTORY - 12 * HOUR)  # The longest job takes 8 hours: all have ended.
             outcome = "Failed" if serial % 17 == 5 else "Stopped" if serial % 19 == 9 else "Completed"
             further = recipe.customization_type == "FINE_TUNING" and rng.random() < 0.04
             created = self.epoch - age
-            yield _write(rng, target, recipe, created, outcome, ancient=age > ERA, on_custom_model=further)
+            yield write(rng, target, recipe, created, outcome, ancient=age > ERA, on_custom_model=further)
 
     def _staged(self) -> Iterator[Job]:
         """Write the long jobs that are under way at the epoch, dealt out over the accounts and regions."""
         rng = random.Random(f"{self.seed}/staged")
-        scenes: tuple[tuple[_Recipe, float, dict[str, Any]], ...] = (
+        scenes: tuple[tuple[Recipe, float, dict[str, Any]], ...] = (
             (_LITE, 30 * HOUR + 15 * MINUTE, {"stuck": True}),
             (_MICRO, 3.5 * HOUR, {"slowness": 8.0}),
             (_LITE, 1.5 * MINUTE, {}),
@@ -225,7 +224,7 @@ class World:
         )
         for number, (recipe, age, direction) in enumerate(scenes):
             target = self.targets[number % len(self.targets)]
-            yield _write(rng, target, recipe, self.epoch - age, **direction)
+            yield write(rng, target, recipe, self.epoch - age, **direction)
 
     def _write_live_job(self, slot: int) -> Job:
         """Write the job of one slot, from the slot's own random numbers, so that slots need not be asked in order."""
@@ -233,16 +232,16 @@ class World:
         target, recipe = rng.choice(self.targets), rng.choice(_QUICK)
         created = self.epoch + slot * SLOT + rng.uniform(0, 30)
         if slot % 3 == 1:  # So failures are less than 6 minutes apart: three slots, 30 + 30 seconds of chance, a gap.
-            return _write(rng, target, recipe, created, "Failed", halts_after=rng.uniform(165, 195))
+            return write(rng, target, recipe, created, "Failed", halts_after=rng.uniform(165, 195))
         if slot % 12 == 5:
-            return _write(rng, target, recipe, created, "Stopped", halts_after=rng.uniform(160, 300))
-        return _write(rng, target, recipe, created)
+            return write(rng, target, recipe, created, "Stopped", halts_after=rng.uniform(160, 300))
+        return write(rng, target, recipe, created)
 
 
-def _write(
+def write(
     rng: random.Random,
     target: tuple[str, str],
-    recipe: _Recipe,
+    recipe: Recipe,
     created: float,
     outcome: str = "Completed",
     *,

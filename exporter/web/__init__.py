@@ -1,6 +1,1 @@
-"""The HTTP side: routes, which are pure, and the server around them."""
-
-from exporter.web.routes import Request, Response, Site, respond
-from exporter.web.server import Address, ListenError, Server
-
-__all__ = ["Address", "ListenError", "Request", "Response", "Server", "Site", "respond"]
+"""The HTTP side: addresses, bounded connections, routes, and the server that joins them."""

@@ -1,82 +1,57 @@
-"""The HTTP server: addresses, and requests on their way to the routes and back."""
+"""The HTTP server: listens, serves a site on bounded connections, and stops."""
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import errno
-import logging
 import os
-import re
-from dataclasses import dataclass
-from typing import Self, cast
+from collections.abc import Sequence
+from typing import cast
 
-from aiohttp import web
-
-from exporter import NAME
-from exporter.exposition import Format, accepts_gzip, negotiate
-from exporter.web.clients import Client, Clients
-from exporter.web.routes import RELOAD, Request, Response, Site, reload, respond
-
-_log = logging.getLogger(__name__)
+from exporter.web.address import Address
+from exporter.web.aiohttp_web import web
+from exporter.web.connections import Connection, Connections, Limits
+from exporter.web.routes import HEADERS, Site, application
 
 SHUTDOWN_DEADLINE = 2.0
 """Seconds that responses in flight get when the exporter ends."""
-
-_SLICE = 1 << 17  # more than the 64 KiB from which on aiohttp waits after a write
-_LONGEST_ACCEPT = 1024  # characters; Prometheus sends 250, and a hostile half a megabyte would take a second to read
 
 
 class ListenError(Exception):
     """An address can't be listened on; the message says which, why, and what to do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where to listen; a host of None is every interface."""
-
-    host: str | None
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Read ``:9848``, ``host:9848`` or ``[::1]:9848``; ValueError for anything else."""
-        match = re.fullmatch(r"(?:\[([0-9a-fA-F:.]+(?:%[\w.-]+)?)\]|([^\s:\[\]/]*)):(\d{1,5})", text, re.ASCII)
-        if not match or int(match[3]) > 65535:
-            raise ValueError(f"{text!r} is not an address such as :9848, 127.0.0.1:9848 or [::1]:9848")
-        return cls(match[1] or match[2] or None, int(match[3]))
-
-    def __str__(self) -> str:
-        host = self.host or ""
-        return f"[{host}]:{self.port}" if ":" in host else f"{host}:{self.port}"
-
-
-def _why(error: OSError | UnicodeError) -> str:
-    """The system's own words: what asyncio makes of them differs between versions of Python."""
-    if isinstance(error, UnicodeError):
-        return "that is no host name"
-    if error.errno is None:  # asyncio's own summary: none of the host's addresses is one of this machine
-        return os.strerror(errno.EADDRNOTAVAIL)
-    return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)  # those of getaddrinfo are negative
-
-
 class Server:
-    """Serves a site on one or more addresses."""
+    """Serves a site on one or more addresses.
 
-    def __init__(self, site: Site) -> None:
-        self._site = site
-        self._composing = asyncio.Lock()
-        self._awaited: dict[tuple[Format, bool], asyncio.Task[Response]] = {}
-        self._clients = Clients(self._handle)
-        # aiohttp waits twice that long: for the handlers, and again for what is left of them.
-        self._runner = web.ServerRunner(self._clients, shutdown_timeout=SHUTDOWN_DEADLINE / 2)
+    Args:
+        site: what to serve.
+        limits: what clients may use.
+        shutdown: seconds that responses in flight get when it stops.
+    """
 
-    async def start(self, addresses: list[Address]) -> list[Address]:
+    def __init__(self, site: Site, limits: Limits | None = None, shutdown: float = SHUTDOWN_DEADLINE) -> None:
+        self._limits = limits or Limits()
+        self._shutdown = shutdown
+        self._application = web.AppRunner(application(site))
+        self._connections: Connections | None = None
+        self._runner: web.ServerRunner | None = None
+
+    @property
+    def connections(self) -> frozenset[Connection]:
+        """Those that are open."""
+        return frozenset(self._connections.open if self._connections else ())
+
+    async def start(self, addresses: Sequence[Address]) -> list[Address]:
         """Listen; returns where, with the ports that the system chose for port 0.
 
         Raises:
-            ListenError: an address can't be had; nothing is listened on then.
+            ListenError: an address is not available; nothing is listened on then.
         """
+        await self._application.setup()  # without an address: aiohttp's own connections have too few bounds
+        server = cast("web.Server", self._application.server)
+        self._connections = Connections(server, HEADERS, self._limits)
+        # aiohttp waits twice that long: for the handlers, and again for what is left of them.
+        self._runner = web.ServerRunner(self._connections, shutdown_timeout=self._shutdown / 2)
         await self._runner.setup()
         for address in addresses:
             try:
@@ -90,52 +65,16 @@ class Server:
 
     async def stop(self) -> None:
         """Stop accepting, give responses in flight their deadline, and close every connection."""
-        await self._runner.cleanup()
-        self._clients.cut_all()
+        if self._runner is not None and self._connections is not None:
+            await self._runner.cleanup()
+            self._connections.cut_all()
+        await self._application.cleanup()
 
-    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        wish = Request(
-            request.method,
-            request.path,
-            ",".join(request.headers.getall("Accept", []))[:_LONGEST_ACCEPT],
-            ",".join(request.headers.getall("Accept-Encoding", []))[:_LONGEST_ACCEPT],
-        )
-        client = cast("Client", request.protocol)
-        client.turn(serving=True)
-        try:
-            if wish.path == self._site.telemetry_path and wish.method in {"GET", "HEAD"}:
-                response = await self._metrics(wish)
-            elif wish.path == RELOAD:
-                response = await reload(wish, self._site)
-            else:
-                response = respond(wish, self._site)
-            return await self._send(client, request, response)
-        finally:
-            client.turn(serving=False)
 
-    async def _metrics(self, wish: Request) -> Response:
-        """The page, rendered once for all who have come before its rendering begins, however many they are."""
-        variant = negotiate(wish.accept), accepts_gzip(wish.accept_encoding)
-        if variant not in self._awaited:
-            self._awaited[variant] = asyncio.create_task(self._compose(variant, wish))
-        return await asyncio.shield(self._awaited[variant])
-
-    async def _compose(self, variant: tuple[Format, bool], wish: Request) -> Response:
-        # The page of a thousand targets takes most of a second: not in the loop, and not twice at once.
-        async with self._composing:
-            del self._awaited[variant]
-            return await asyncio.to_thread(respond, wish, self._site)
-
-    async def _send(self, client: Client, request: web.BaseRequest, response: Response) -> web.StreamResponse:
-        """Write in slices, so that one slow reader costs a buffer and not a copy of the body."""
-        out = web.StreamResponse(status=response.status, headers={**response.headers, "Server": NAME})
-        out.content_length = len(response.body)
-        rest = memoryview(b"" if request.method == "HEAD" else response.body)
-        with contextlib.suppress(ConnectionError):  # the client has gone, or was cut off
-            await out.prepare(request)
-            while len(rest) > _SLICE:
-                client.reads(response.body)
-                await out.write(rest[:_SLICE])
-                rest = rest[_SLICE:]
-            await out.write_eof(bytes(rest))  # which waits until it is taken
-        return out
+def _why(error: OSError | UnicodeError) -> str:
+    """The system's own words: asyncio's differ between versions of Python."""
+    if isinstance(error, UnicodeError):
+        return "that is no host name"
+    if error.errno is None:  # asyncio's own summary: none of the host's addresses is one of this machine
+        return os.strerror(errno.EADDRNOTAVAIL)
+    return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)  # getaddrinfo's are negative

@@ -1,4 +1,4 @@
-{{/* Written by docs/build_alerts.py from docs/monitoring/alerts.py: `make docs`. */}}
+{{/* Written by tools/rules.py from monitoring/alerts.py: `make docs`. */}}
 {{- define "bedrock-customization-exporter.rules" -}}
 {{- $values := .Values.prometheusRule }}
 {{- $thresholds := $values.thresholds }}
@@ -50,8 +50,8 @@ groups:
         labels:
           {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockCustomizationJobWaiting" "critical") | nindent 10 }}
         annotations:
-          summary: "{{`Job {{ $labels.job_name }} is stuck between two sub-tasks`}}"
-          description: "{{`The {{ $labels.customization_type }} job {{ $labels.job_name }} ({{ $labels.job_id }}) of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }} is InProgress, yet for {{ $value | humanizeDuration }} none of its sub-tasks has run and one has not started. Such jobs have stayed like this for days, until somebody stopped them.`}}"
+          summary: "{{`Job {{ $labels.job_name }} has no running sub-task`}}"
+          description: "{{`The {{ $labels.customization_type }} job {{ $labels.job_name }} ({{ $labels.job_id }}) of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }} is InProgress, yet for {{ $value | humanizeDuration }} none of its sub-tasks has run. Such jobs have stayed like this for days, until somebody stopped them.`}}"
           runbook_url: "{{ $values.runbookUrl }}{{`/BedrockCustomizationJobWaiting.md`}}"
           dashboard_url: "{{ $values.dashboardUrl }}{{`/d/bedrock-customization-job?var-account={{ $labels.aws_account_id | urlquery }}&var-region={{ $labels.aws_region | urlquery }}&var-job_id={{ $labels.job_id | urlquery }}`}}"
       {{- end }}
@@ -142,7 +142,7 @@ groups:
         labels:
           {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockExporterTargetDown" "warning") | nindent 10 }}
         annotations:
-          summary: "{{`Can't list the jobs of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }}`}}"
+          summary: "{{`No successful walk of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }} for `}}{{ $thresholds.targetDown }}{{``}}"
           description: "{{`Every walk of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }} fails.{{ with printf \"max by (reason) (bedrock_exporter_target_failure_info{aws_account_id=%q,aws_region=%q})\" $labels.aws_account_id $labels.aws_region | query }} Reason: {{ . | first | label \"reason\" }}.{{ end }}{{ with printf \"time() - max (last_over_time(bedrock_exporter_target_last_success_timestamp_seconds{aws_account_id=%q,aws_region=%q}[3d]))\" $labels.aws_account_id $labels.aws_region | query }} The last good one ended {{ . | first | value | humanizeDuration }} ago.{{ end }} No alert on its jobs starts or ends meanwhile.`}}"
           runbook_url: "{{ $values.runbookUrl }}{{`/BedrockExporterTargetDown.md`}}"
           dashboard_url: "{{ $values.dashboardUrl }}{{`/d/bedrock-customization-exporter`}}"
@@ -157,7 +157,7 @@ groups:
         labels:
           {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockExporterTargetStale" "critical") | nindent 10 }}
         annotations:
-          summary: "{{`Nobody watches the jobs of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }}`}}"
+          summary: "{{`No successful walk of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }} for `}}{{ $thresholds.targetStale }}{{``}}"
           description: "{{`Every walk of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }} has failed for so long that the series of its jobs have ended.{{ with printf \"max by (reason) (bedrock_exporter_target_failure_info{aws_account_id=%q,aws_region=%q})\" $labels.aws_account_id $labels.aws_region | query }} Reason: {{ . | first | label \"reason\" }}.{{ end }}{{ with printf \"time() - max (last_over_time(bedrock_exporter_target_last_success_timestamp_seconds{aws_account_id=%q,aws_region=%q}[3d]))\" $labels.aws_account_id $labels.aws_region | query }} The last good one ended {{ . | first | value | humanizeDuration }} ago.{{ end }} A job that fails or gets stuck now is alerted on when walks are good again.`}}"
           runbook_url: "{{ $values.runbookUrl }}{{`/BedrockExporterTargetStale.md`}}"
           dashboard_url: "{{ $values.dashboardUrl }}{{`/d/bedrock-customization-exporter`}}"
@@ -183,7 +183,7 @@ groups:
           {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockExporterJobSeriesOmitted" "warning") | nindent 10 }}
         annotations:
           summary: "{{`Some jobs of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }} have no series`}}"
-          description: "{{`The {{ $value }} jobs of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }} that ended first within job_series.retain have no series of their own, as job_series.max_jobs is reached. If that many end within the hour, failed ones go unnoticed.`}}"
+          description: "{{`{{ $value }} jobs of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }}, running or ended within job_series.retain, have no series of their own, as job_series.max_jobs is reached. The oldest are left out first; no alert on them can fire.`}}"
           runbook_url: "{{ $values.runbookUrl }}{{`/BedrockExporterJobSeriesOmitted.md`}}"
           dashboard_url: "{{ $values.dashboardUrl }}{{`/d/bedrock-customization-exporter`}}"
       {{- end }}

@@ -1,4 +1,4 @@
-"""Runs the cases and prints the table: ``python -m tests.benchmarks [--short] [--rows NAME,...] ...``."""
+"""Runs the cases and prints the table: ``PYTHONPATH=tests python -m benchmarks [--short] [--rows NAME,...] ...``."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description="What the exporter costs.")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="What the exporter costs.")
     parser.add_argument("--short", action="store_true", help="tiny sizes, to see that it works")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the table and all that was seen here, too")
     parser.add_argument("--figure", type=Path, metavar="FILE", help="draw the cost per job here, as an SVG")

@@ -32,6 +32,8 @@ import urllib3
 from prometheus_client import CollectorRegistry, Gauge, Metric, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
+from exporter.cli import tune_process
+
 from .product import ONE_TARGET, Exporter
 from .server import LIST_PATH, choose
 
@@ -55,8 +57,8 @@ def walk(url: str, jobs: int) -> Seen:
 
     Another list has been walked before it: one of 1,000 jobs, which memory is counted from.
     """
-    exporter = Exporter(ONE_TARGET)
     with asyncio.Runner() as loop:
+        exporter = loop.run(_made(ONE_TARGET))
         choose(url, "s", 1000)
         loop.run(exporter.walk(1000))
         gc.collect()
@@ -65,11 +67,19 @@ def walk(url: str, jobs: int) -> Seen:
         start = cpu()
         loop.run(exporter.walk(jobs))
         first = cpu() - start
-        gc.collect()
-        seen = {"first": first, "added": memory("VmRSS") - small, "peak": memory("VmHWM")}
+        peak = memory("VmHWM")
         start = cpu()
         loop.run(exporter.walk(jobs))
-        return {**seen, "later": cpu() - start}
+        later = cpu() - start
+        for _ in range(8 if jobs <= 100_000 else 0):
+            loop.run(exporter.walk(jobs))
+        exporter.scrape()
+        gc.collect()
+        return {"first": first, "later": later, "added": memory("VmRSS") - small, "peak": peak}
+
+
+async def _made(text: str) -> Exporter:
+    return Exporter(text)
 
 
 def stock(url: str, jobs: int) -> Seen:
@@ -132,34 +142,103 @@ class _Families:
         yield from self._families
 
 
-def scrape(url: str, series: int) -> Seen:
-    """A scrape with gzip, without the socket: ours, our first after a walk, and prometheus_client's of the same."""
-    jobs = series // SERIES_OF_A_JOB
+def scrape(url: str, series: int, targets: int) -> Seen:
+    """A gzipped scrape without the socket: the first one after a walk, one of a page that no walk has changed, and the
+    same series by prometheus_client's `generate_latest` and gzip.
+    """
+    jobs = series // SERIES_OF_A_JOB // targets
     choose(url, "l", jobs, recent=jobs)
-    exporter = Exporter(ONE_TARGET)
-    asyncio.run(exporter.walk(jobs))
-    start = cpu()
-    body = exporter.scrape(GZIP)
-    first = cpu() - start
-    page = gzip.decompress(body).decode()
-    registry = CollectorRegistry()
-    registry.register(_Families(page))
-    times: dict[str, list[float]] = {"ours": [], "theirs": []}
-    ways: dict[str, Callable[[], object]] = {
-        "ours": lambda: exporter.scrape(GZIP),
-        "theirs": lambda: gzip.compress(generate_latest(registry)),
-    }
-    for _ in range(5):
-        for name, way in ways.items():
-            start = cpu()
-            way()
-            times[name].append(cpu() - start)
-    number = sum(not line.startswith("#") for line in page.splitlines())
-    return {"first": first, **{name: min(spent) for name, spent in times.items()}, "series": number, "bytes": len(body)}
+    with asyncio.Runner() as loop:
+        exporter = loop.run(_made(_roles(targets)))
+        loop.run(exporter.walk(jobs))
+        exporter.scrape()  # the very first one also pays for the memory of its buffers
+        loop.run(exporter.walk(jobs))
+        start = cpu()
+        body = exporter.scrape()
+        first = cpu() - start
+        page = gzip.decompress(body).decode()
+        registry = CollectorRegistry()
+        registry.register(_Families(page))
+        times: dict[str, list[float]] = {"again": [], "theirs": []}
+        ways: dict[str, Callable[[], object]] = {
+            "again": exporter.scrape,
+            "theirs": lambda: gzip.compress(generate_latest(registry)),
+        }
+        for _ in range(5):
+            for name, way in ways.items():
+                start = cpu()
+                way()
+                times[name].append(cpu() - start)
+        spent = {name: min(taken) for name, taken in times.items()}
+        number = sum(not line.startswith("#") for line in page.splitlines())
+        return {"first": first, **spent, "series": number, "bytes": len(body)}
+
+
+def production(url: str, series: int, targets: int, seconds: int) -> Seen:
+    """A gzipped scrape a second over HTTP while every target is walked every 10 s, CPU of the walks taken off.
+
+    Nearly every such scrape is the first one after some walk.
+    """
+    jobs = series // SERIES_OF_A_JOB // targets
+    choose(url, "l", jobs, recent=jobs)
+    spent = {scraped: _spent(targets, seconds, scraped=scraped) for scraped in (True, False)}
+    return {"ours": max(0.01, spent[True] - spent[False]) / seconds}
+
+
+def _spent(targets: int, seconds: int, *, scraped: bool) -> float:
+    """CPU of an exporter that walks, and is scraped or not, in ms; its first walks do not count."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_walk_on, args=(theirs, _roles(targets, "10s")), daemon=True)
+    process.start()
+    try:
+        port = ours.recv()
+        time.sleep(11)  # the second round of walks has begun
+        start = _asked(ours)
+        connection = http.client.HTTPConnection("127.0.0.1", port)
+        for _ in range(seconds):
+            time.sleep(1)
+            if scraped:
+                connection.request("GET", "/metrics", headers=GZIP)
+                connection.getresponse().read()
+        return _asked(ours) - start
+    finally:
+        process.terminate()
+        process.join()
+
+
+def _walk_on(parent: Connection, text: str) -> None:
+    async def run() -> None:
+        exporter = Exporter(text)
+        parent.send(await exporter.serve())
+        running = asyncio.create_task(exporter.run())
+        while not running.done():
+            await asyncio.to_thread(parent.recv)
+            parent.send(cpu())
+
+    asyncio.run(run())
+
+
+def _asked(exporter: Connection) -> float:
+    """CPU that an exporter in another process has used so far, in ms."""
+    exporter.send(None)
+    spent: float = exporter.recv()
+    return spent
+
+
+def _roles(number: int, interval: str = "1h") -> str:
+    """A configuration of targets with a role each."""
+    roles = [f"arn:aws:iam::{100_000_000_000 + index}:role/exporter" for index in range(number)]
+    entries = [{"regions": ["us-east-1"], "assume_role": {"role_arn": role}} for role in roles]
+    timeout = "1h" if interval == "1h" else "9s"
+    return f"poll: {{interval: {interval}, timeout: {timeout}, stale_after: 3h}}\ntargets: {json.dumps(entries)}"
 
 
 def latency(url: str, jobs: int, scrapes: int, busy: bool) -> Seen:
-    """How long scrapes take, in ms, over HTTP from another process: of an exporter that idles, or that always walks."""
+    """How long scrapes take over HTTP from another process, in ms.
+
+    The exporter idles, or walks once per 20 scrapes.
+    """
     choose(url, "l", jobs)
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe()
@@ -168,7 +247,9 @@ def latency(url: str, jobs: int, scrapes: int, busy: bool) -> Seen:
     try:
         connection = http.client.HTTPConnection("127.0.0.1", ours.recv())
         times = []
-        for _ in range(scrapes):
+        for number in range(scrapes):
+            if busy and number % 20 == 0:
+                ours.send(None)
             time.sleep(0.01)
             start = time.perf_counter()
             connection.request("GET", "/metrics", headers=GZIP)
@@ -183,50 +264,57 @@ def latency(url: str, jobs: int, scrapes: int, busy: bool) -> Seen:
 
 
 def _serve(parent: Connection, jobs: int, busy: bool) -> None:
+    tune_process()
+
     async def run() -> None:
         exporter = Exporter(ONE_TARGET)
         await exporter.walk(jobs)
-        exporter.scrape(GZIP)
+        exporter.scrape()
         parent.send(await exporter.serve())
         while busy:
+            await asyncio.to_thread(parent.recv)
             await exporter.walk(jobs)
         await asyncio.Event().wait()
 
     asyncio.run(run())
 
 
-def targets(url: str, number: int) -> Seen:
-    """Targets with a role each and 10 jobs each: what each costs to set up, its first walk included, and a round later.
+def targets(url: str, number: int, jobs: int) -> Seen:
+    """Targets with a role each: what each costs to set up, its first walk included, and a round later.
 
-    A descriptor or two for each target stay open, so the limit on them is raised as far as it goes.
+    Memory is counted beyond the text that is rendered of each.
     """
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    choose(url, "l", 10, recent=10)
-    roles = [f"arn:aws:iam::{100_000_000_000 + index}:role/exporter" for index in range(number)]
-    entries = [{"regions": ["us-east-1"], "assume_role": {"role_arn": role}} for role in roles]
-    exporter = Exporter(f"{ONE_TARGET}\ntargets: {json.dumps(entries)}")
-    gc.collect()
-    before, start = memory("VmRSS"), cpu()
+    choose(url, "l", jobs, recent=jobs)
     with asyncio.Runner() as loop:
-        loop.run(exporter.walk(10))
+        warm = loop.run(_made(_roles(1)))  # what all targets share is there already
+        loop.run(warm.walk(jobs))
+        gc.collect()
+        before, start = memory("VmRSS"), cpu()
+        exporter = loop.run(_made(_roles(number)))
+        loop.run(exporter.walk(jobs))
         first = cpu() - start
         gc.collect()
-        after, start = memory("VmRSS"), cpu()
-        loop.run(exporter.walk(10))
+        after = memory("VmRSS")
+        start = cpu()
+        loop.run(exporter.walk(jobs))
         later = cpu() - start
         start = cpu()
-        exporter.scrape(GZIP)
+        body = exporter.scrape()
+        scraped = cpu() - start
+        text = len(gzip.decompress(body)) / 1e6
         return {
             "set_up": first / number,
-            "clients": (first - later) / number,
-            "memory": (after - before) / number,
+            "memory": (after - before - text) / number,
+            "total": memory("VmRSS"),
             "round": later,
-            "scrape": cpu() - start,
+            "scrape": scraped,
         }
 
 
-def start_up(_url: str) -> Seen:
+def start_up(url: str) -> Seen:
     """The real process from its start to the first scrape that shows its target up, and one that imports boto3."""
+    choose(url, "l", 10, recent=10)
     with tempfile.TemporaryDirectory() as folder:
         # Bytecode of all modules, ours and the installed ones, is written the first time and read the second.
         environ = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}

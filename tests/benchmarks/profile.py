@@ -1,4 +1,4 @@
-"""Where the time of a walk goes: prints the functions that take most of it, as shares, for a first and a later walk."""
+"""Where the time of a walk goes: prints the functions that take most of it, as shares."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from exporter.bedrock import Sessions, TargetClient
-from exporter.exposition import Renderer
-from exporter.model import AwsSettings, Budget, Target
-from exporter.walk import Memory, read
+from exporter.bedrock.clients import Clients
+from exporter.bedrock.pages import TargetReader
+from exporter.bedrock.settings import AwsSettings
+from exporter.fleet.walk import walk
+from exporter.jobs.snapshot import Budget
+from exporter.targets.target import Target
 
 from .server import choose, lead_to, serving
 
@@ -21,29 +23,22 @@ _DAY = 86_400.0
 
 
 def main() -> None:
-    """Walk a list of `JOBS` jobs twice under the profiler, after another list, so that the client is made."""
+    """Walk a list of `JOBS` jobs under the profiler, after another list, so that the client is made."""
     with serving() as url:
         lead_to(url)
         target = Target("targets[0]", "us-east-1")
         aws = AwsSettings(None, None, connect_timeout=5, read_timeout=20, max_attempts=1)
-        client, renderer, memory = TargetClient(target, Sessions(aws)), Renderer(target), Memory()
+        reader = TargetReader(target, Clients(aws, 1))
+        budget = Budget(retain=14 * _DAY, max_jobs=1000, baseline_window=90 * _DAY)
 
-        def walk() -> None:
-            read(
-                client,
-                budget=Budget(retain=14 * _DAY, max_jobs=1000, baseline_window=90 * _DAY),
-                max_pages=10_000,
-                now=time.time(),
-                render=renderer.render,
-                memory=memory,
-            )
+        def once() -> None:
+            walk(target, reader, budget=budget, max_pages=10_000, now=time.time())
 
         choose(url, "s", 1000)
-        walk()
+        once()
         choose(url, "l", JOBS)
-        for name in ("first", "later"):
-            print(f"{name} walk of {JOBS:,} jobs, own time of functions:")
-            print(_shares(walk))
+        print(f"walk of {JOBS:,} jobs, own time of functions:")
+        print(_shares(once))
 
 
 def _shares(work: Callable[[], None]) -> str:

@@ -239,9 +239,9 @@ def test_from_the_job_to_the_webhook(scene: Scene) -> None:
     assert without_age(alert["annotations"], "for AGE none") == texts_of(
         WAITING,
         account.stuck,
-        f"Job {account.stuck.name} is stuck between two sub-tasks",
-        "is InProgress, yet for AGE none of its sub-tasks has run and one has not started. Such jobs have stayed like "
-        "this for days, until somebody stopped them.",
+        f"Job {account.stuck.name} has no running sub-task",
+        "is InProgress, yet for AGE none of its sub-tasks has run. Such jobs have stayed like this for days, until "
+        "somebody stopped them.",
     )
 
     # Another one fails.

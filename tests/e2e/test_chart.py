@@ -1,4 +1,4 @@
-"""What the chart installs really runs: its configuration, its flags, its test pod and its rules."""
+"""What the chart installs runs: its configuration, its flags, its test pod and its rules."""
 
 import json
 import os
@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
-import helm_python as helm
+import helm_python
 import pytest
 import yaml
-from chart import CHART, CI, container, objects, one, render, values_of
+from chart import container, each_file, objects, one, render, workload
 from e2e.processes import PATIENCE, Exporter, clean_environment, fetch, serving, simulated_aws, wait_for
 from runbooks import Runbook, aws_fault
 
 from exporter import NAME, __version__
 from exporter.simulator import Request, Response, Server, World, serve
+from tools.helm import CHART, NAMESPACE, values_of
 
 pytestmark = pytest.mark.e2e
 
@@ -62,44 +63,44 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Export
             yield exporter, directory / "config"
 
 
-@pytest.mark.parametrize("file", CI, ids=lambda file: file.name.removesuffix("-values.yaml"))
+@each_file
 def test_the_exporter_starts_with_it(file: Path, tmp_path: Path) -> None:
-    """The exporter knows every flag of the container, and takes the mounted configuration."""
+    """The exporter knows every flag of the container, and accepts the mounted configuration."""
     values = values_of(file)
-    kind = "StatefulSet" if values.get("shards", 1) > 1 else "Deployment"
-    args = container(values, kind)["args"]
+    wanted = container(values)
     if values.get("existingConfigMap"):
         (tmp_path / "config.yaml").write_text("{}")
     else:
         kubelet(one("ConfigMap", values)["data"], tmp_path)
-    env = {each["name"]: each.get("value", "from-a-secret") for each in container(values, kind).get("env", [])}
-    command = [sys.executable, "-m", "exporter", "--config.check", *(arg.replace(MOUNT, str(tmp_path)) for arg in args)]
-    if kind == "StatefulSet":
-        command.append("--shard.index=0")  # a pod's host name ends with it
+    variables = {each["name"]: each.get("value", "from-a-secret") for each in wanted.get("env", [])}
+    flags = [flag.replace(MOUNT, str(tmp_path)) for flag in wanted["args"]]
+    if workload(values) == "StatefulSet":
+        flags.append("--shard.index=0")  # a pod's host name ends with it
     ended = subprocess.run(
-        command,
-        env=clean_environment(tmp_path, AWS_REGION="us-east-1", **env),
+        [sys.executable, "-m", "exporter", "--config.check", *flags],
+        env=clean_environment(tmp_path, AWS_REGION="us-east-1", **variables),
         capture_output=True,
         timeout=PATIENCE,
         check=False,
     )
     assert (ended.returncode, ended.stderr) == (0, b"")
-    assert b": good; targets: " in ended.stdout
 
 
 def test_it_walks_and_serves(installed: tuple[Exporter, Path]) -> None:
-    """The install watches its target; both paths that are probed answer."""
+    """The install watches its target, and answers its probes."""
     exporter, _ = installed
     page = exporter.metrics()[0].decode()
     assert f'bedrock_exporter_target_up{{aws_account_id="{ACCOUNT}",aws_region="us-east-1"}} 1' in page
-    for probe in ("startupProbe", "livenessProbe", "readinessProbe"):
-        fetch(exporter.url + container(VALUES)[probe]["httpGet"]["path"])
-    assert container(VALUES)["livenessProbe"]["httpGet"]["path"] == "/-/healthy"
-    assert container(VALUES)["readinessProbe"]["httpGet"]["path"] == "/-/ready"
+    probed = {
+        name: container(VALUES)[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "liveness", "readiness")
+    }
+    assert (probed["liveness"], probed["readiness"]) == ("/-/healthy", "/-/ready")
+    for path in probed.values():
+        fetch(exporter.url + path)
 
 
 def test_it_reloads_what_the_kubelet_brings(installed: tuple[Exporter, Path]) -> None:
-    """In the mode `live` a ConfigMap that has changed counts without a new process, at once where it is asked for."""
+    """In the mode `live` a changed ConfigMap comes into use without a new process, at once on request."""
     exporter, directory = installed
     other = VALUES["config"] | {"targets": [{"regions": ["us-west-2"]}]}  # type: ignore[operator]
     kubelet(one("ConfigMap", VALUES | {"config": other})["data"], directory)
@@ -114,7 +115,7 @@ def run_test_pod(url: str) -> subprocess.CompletedProcess[str]:
     python, flag, script, own_url = pod["spec"]["containers"][0]["command"]
     service = one("Service", {})
     assert python == "python3"
-    assert own_url == f"http://{service['metadata']['name']}.monitoring:{service['spec']['ports'][0]['port']}"
+    assert own_url == f"http://{service['metadata']['name']}.{NAMESPACE}:{service['spec']['ports'][0]['port']}"
     command = [sys.executable, flag, script.replace("patience = 270", "patience = 0"), url]
     return subprocess.run(
         command, env=clean_environment(Path(os.devnull)), capture_output=True, text=True, timeout=PATIENCE, check=False
@@ -160,9 +161,9 @@ def test_promtool_takes_the_rules(name: str, tmp_path: Path) -> None:
 
 def test_package(tmp_path: Path) -> None:
     """The packaged chart has all that it renders, and not the values of the tests."""
-    archive = Path(helm.package(CHART, destination=tmp_path))
+    archive = Path(helm_python.package(CHART, destination=tmp_path))
     assert archive.name == f"{NAME}-{__version__}.tgz"
-    helm.expand(tmp_path, archive)
+    helm_python.expand(tmp_path, archive)
     inside = {str(path.relative_to(tmp_path / NAME)) for path in (tmp_path / NAME).rglob("*") if path.is_file()}
     assert {"Chart.yaml", "README.md", "values.yaml", "values.schema.json", "templates/_rules.tpl"} < inside
     assert {name for name in inside if name.startswith(("ci/", "."))} <= {".helmignore"}

@@ -14,9 +14,8 @@ from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter.exposition import Format
-from exporter.metrics import FAMILIES
-from exporter.model import CUSTOMIZATION_TYPES
+from exporter.fleet.page import FAMILIES
+from exporter.jobs.page import Format
 from exporter.simulator import Request, Response, Server
 from exporter.telemetry import Telemetry
 
@@ -115,20 +114,6 @@ def test_every_family(demo: Exporter, format_: Format) -> None:
     assert [name for name, family in read.items() if not family.documentation] == []
 
 
-def test_both_formats_say_the_same(demo: Exporter) -> None:
-    """The formats have the same series of the same types."""
-    text, openmetrics = families(demo, Format.TEXT), families(demo, Format.OPENMETRICS)
-    assert {name: family.type for name, family in text.items()} == {
-        name: family.type for name, family in openmetrics.items()
-    }
-    for name in ("bedrock_exporter_target_walk_failures", "bedrock_exporter_target_walk_duration_seconds"):
-        assert series(text[name]) == series(openmetrics[name])  # others may change between the two scrapes
-
-
-def series(family: Metric) -> set[tuple[str, frozenset[tuple[str, str]]]]:
-    return {(sample.name, frozenset(sample.labels.items())) for sample in family.samples}
-
-
 def test_promtool_finds_nothing(demo: Exporter) -> None:
     """`promtool check metrics` has nothing to say about the text format."""
     assert promtool(demo.metrics("text/plain")[0]) == (0, [])
@@ -174,14 +159,6 @@ def test_stuck_job(demo: Exporter) -> None:
         if sample.labels["job_id"] == stuck[0].labels["job_id"]
     ]
     assert status == [("validation", "Completed"), ("data_processing", "Completed"), ("training", "NotStarted")]
-
-
-def test_hundreds_of_jobs(demo: Exporter) -> None:
-    """The simulated history has a few hundred jobs of every type, in every end state."""
-    jobs = families(demo, Format.TEXT)["bedrock_model_customization_jobs"].samples
-    assert 300 <= sum(sample.value for sample in jobs) <= 500
-    present = {value for sample in jobs if sample.value for value in sample.labels.values()}
-    assert present > {*CUSTOMIZATION_TYPES, "Completed", "Failed", "Stopped"}
 
 
 def test_guide(demo: Exporter) -> None:

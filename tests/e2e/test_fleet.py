@@ -5,6 +5,7 @@ broken, and lets every role session end after seconds.
 """
 
 import asyncio
+import json
 import re
 import threading
 import time
@@ -22,12 +23,12 @@ from e2e.processes import simulated_aws
 from e2e.somebody_elses_aws import moto
 from faults import action_of, error, job, sts_error
 
-from exporter import config
 from exporter.app import App
-from exporter.bedrock import WirePage
-from exporter.model import Target
-from exporter.shard import Shard
+from exporter.bedrock.wire import JobPage, read_page
+from exporter.config.resolve import load
 from exporter.simulator import Request, Response, Server
+from exporter.targets.shard import Shard
+from exporter.targets.target import Target
 
 pytestmark = pytest.mark.e2e
 
@@ -169,7 +170,7 @@ def test_thirty_accounts_in_three_regions(front: tuple[Front, dict[tuple[str, st
         f"  - regions: [{', '.join(REGIONS)}]\n    assume_role: {{role_arn: 'arn:aws:iam::{account}:role/exporter'}}\n"
         for account in ACCOUNTS
     )
-    loaded = config.load(text, file="config.yaml", environ={}, default_region=lambda _: None)
+    loaded = load(text, file="config.yaml", environ={}, default_region=lambda _: None, known_regions=())
     scrapes: list[str] = []
 
     async def work() -> None:
@@ -179,7 +180,7 @@ def test_thirty_accounts_in_three_regions(front: tuple[Front, dict[tuple[str, st
         async with asyncio.timeout(120):
             while rounds < ROUNDS:
                 await asyncio.sleep(0.2)
-                if app.ready:
+                if app.fleet.ready:
                     page = app.exposition().decode()
                     scrapes.append(page)
                     count = re.search(r"walk_duration_seconds_count (\S+)", page)
@@ -209,31 +210,32 @@ def test_thirty_accounts_in_three_regions(front: tuple[Front, dict[tuple[str, st
 
 
 class Reader:
-    """In the place of a target's client: its list has as many jobs as the last digit of its account."""
+    """In the place of a target's reader: its list has as many jobs as the last digit of its account."""
 
-    def __init__(self, target: Target, _sessions: object) -> None:
+    def __init__(self, target: Target, _clients: object) -> None:
         self.account_id = target.account_id
         self._region = target.region
 
-    def pages(self, _max_pages: int, _now: float, _known: object) -> Iterator[WirePage]:
+    def pages(self, _max_pages: int, _now: float) -> Iterator[JobPage]:
         arn = f"arn:aws:bedrock:{self._region}:{self.account_id}:model-customization-job/model/"
         jobs = [job(number, jobArn=f"{arn}{number}") for number in range(int(str(self.account_id)[-1]))]
-        yield WirePage(b"", None, None, jobs)
-
-    def close(self) -> None:
-        """It has no connections."""
+        yield read_page(json.dumps({"modelCustomizationJobSummaries": jobs}).encode())
 
 
 def test_5000_targets_over_4_shards(monkeypatch: pytest.MonkeyPatch) -> None:
     """Each target is on the page of exactly one of four exporters, with its jobs, so that sums are as of one."""
-    monkeypatch.setattr("exporter.app.TargetClient", Reader)
+    monkeypatch.setattr("exporter.app.TargetReader", Reader)
     targets = tuple(
         Target("any", region, f"{account:012}")
         for account in range(1000)
         for region in (*REGIONS, "eu-west-1", "eu-west-3")
     )
-    loaded = config.load(
-        "poll: {concurrency: 64}", file="config.yaml", environ={}, default_region=lambda _: "us-east-1"
+    loaded = load(
+        "poll: {concurrency: 64}",
+        file="config.yaml",
+        environ={},
+        default_region=lambda _: "us-east-1",
+        known_regions=(),
     )
     pages: list[str] = []
 

@@ -1,4 +1,4 @@
-"""The CloudFormation template of a watched account's role: cfn-lint has nothing against it, and moto makes the role."""
+"""The CloudFormation template of a watched account's role: cfn-lint finds nothing in it, and moto makes the role."""
 
 import ast
 import subprocess
@@ -13,7 +13,7 @@ from e2e.processes import PATIENCE, clean_environment
 from e2e.somebody_elses_aws import moto
 from faults import ACCOUNT
 
-from exporter import permissions
+from exporter.doctor import iam as policies
 
 pytestmark = pytest.mark.e2e
 
@@ -23,7 +23,7 @@ EXPORTER = f"arn:aws:iam::{ACCOUNT}:role/bedrock-customization-exporter"
 
 def lint(template: Path, home: Path) -> subprocess.CompletedProcess[str]:
     command = [str(Path(sys.executable).with_name("cfn-lint")), "--include-checks", "I", "--", str(template)]
-    environment = {**clean_environment(home), "PYTHONWARNINGS": "default"}  # its own are not ours to mend
+    environment = {**clean_environment(home), "PYTHONWARNINGS": "default"}  # its own are not ours to fix
     return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
@@ -80,8 +80,8 @@ def test_the_stack_makes_the_role(moto: str, external_id: str, regions: list[str
     (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
     allowed = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
     assert stack["Outputs"][0]["OutputValue"] == role["Arn"]
-    assert role["AssumeRolePolicyDocument"] == permissions.policy(permissions.trust(EXPORTER, external_id or None))
+    assert role["AssumeRolePolicyDocument"] == policies.policy(policies.trust(EXPORTER, external_id or None))
     allowed = ast.literal_eval(allowed) if isinstance(allowed, str) else allowed  # moto has it as Python writes it
-    assert allowed == permissions.policy(permissions.watch(regions))
+    assert allowed == policies.policy(policies.watch(regions))
     cloudformation.close()
     iam.close()

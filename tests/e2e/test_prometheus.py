@@ -1,18 +1,22 @@
 """A real Prometheus scrapes the exporter, and gives back every family and every label value as it was meant."""
 
+import json
 from collections.abc import Iterator
 
 import pytest
 from e2e.processes import Exporter, Prometheus, clean_environment, fetch, prometheus, serving, wait_for
 from faults import job
-from plain import render_snapshot, snapshot_of
 from prometheus_client.parser import text_string_to_metric_families
 
-from exporter.bedrock import parse_job
-from exporter.exposition import Format, compose, negotiate
-from exporter.metrics import FAMILIES, JOBS_PREFIX
-from exporter.model import Budget, Target, TargetState
+from exporter.bedrock.wire import read_page
+from exporter.fleet.page import FAMILIES, compose
+from exporter.fleet.state import TargetState, Walked
+from exporter.jobs.families import JOBS_PREFIX
+from exporter.jobs.fold import Fold
+from exporter.jobs.page import Format, negotiate
+from exporter.jobs.snapshot import Budget
 from exporter.simulator import Request, Response, Server
+from exporter.targets.target import Target
 
 pytestmark = pytest.mark.e2e
 
@@ -36,7 +40,7 @@ NASTY = [
     "%s%(a)s%%",
     "{{value}}",
     ",=~!",
-    "a" * 5000,
+    "a" * 61,
 ]
 JOBS = [job(number, jobName=f"<{text}>") for number, text in enumerate(NASTY)]
 LABEL = 'quoted " back\\slash\\ \n\r\0\x1b\u2028😀 end\\'
@@ -49,11 +53,12 @@ def replaced(text: str) -> str:
 
 def nasty_page(format_: Format) -> bytes:
     """What `/metrics` is for a list of jobs with the nastiest names."""
-    snapshot = snapshot_of(map(parse_job, JOBS), Budget(retain=1, max_jobs=1, baseline_window=1), NOW)
+    fold = Fold(Budget(retain=1, max_jobs=100, baseline_window=1), NOW)
+    fold.add(read_page(json.dumps({"modelCustomizationJobSummaries": JOBS}).encode()).jobs)
     target = Target("targets[0]", "us-east-1", labels=(("team", LABEL),))
-    rendered = render_snapshot(target, "111122223333", snapshot)
-    state = TargetState(target, "111122223333", last_walk=NOW, snapshot=snapshot, rendered=rendered)
-    return compose([state], format_).body(NOW, b"# EOF\n" if format_ is Format.OPENMETRICS else b"")
+    good = Walked(target, "111122223333", fold.snapshot(), pages=1, jobs=len(JOBS))
+    state = TargetState(target, "111122223333", last_walk=NOW, good=good)
+    return compose([state], format_, NOW) + (b"# EOF\n" if format_ is Format.OPENMETRICS else b"")
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-from e2e.processes import Exporter, clean_environment, fetch, running, serving, simulated_aws, wait_for
+from e2e.processes import Exporter, clean_environment, running, serving, simulated_aws, wait_for
 
 from exporter.simulator import Simulator, World, serve
 
@@ -149,14 +149,14 @@ def test_a_bad_file_changes_nothing_and_is_told(start: Start, file: Path) -> Non
         file.write_text(HEAD + STAYS.replace("us-east-1", "us-esat-1") + "polll: {}\n")
         status, text = post(exporter)
         assert status == 500
-        assert text.splitlines()[0] == "The configuration is not reloaded, the one before stays in use:"
-        assert text.splitlines()[1].startswith(f"{file}: targets[0].regions[0]: 'us-esat-1' is not ")
-        assert text.splitlines()[2] == f"{file}: polll: unknown key; did you mean 'poll'?"
+        assert text.splitlines()[0] == "The configuration is not reloaded; the previous one stays in use:"
+        assert text.splitlines()[1].startswith(f"{file}:3: targets[0].regions[0]: 'us-esat-1' is not ")
+        assert text.splitlines()[2] == f"{file}:5: polll: unknown key; did you mean 'poll'?"
         assert config_metric(exporter, "successful") == 0
         assert config_metric(exporter, "success_timestamp_seconds") == loaded
         assert of(samples(exporter), UP, "us-east-1") == [1]
         log = (exporter.directory / "stderr").read_text()
-        assert log.count('msg="configuration not reloaded, the one before stays in use"') == 2
+        assert log.count('msg="configuration not reloaded; the previous one stays in use"') == 2
 
         file.unlink()
         os.kill(exporter.process.pid, signal.SIGHUP)
@@ -210,11 +210,3 @@ def test_a_signal_to_reload_at_the_start_ends_nothing(simulator: Simulator, file
             assert process.poll() is None
         process.terminate()
         assert process.wait(30) == 0
-
-
-def test_without_the_flag_nobody_reloads_by_http(start: Start, file: Path) -> None:
-    """403, which says which flag it takes."""
-    file.write_text(HEAD + STAYS)
-    with start() as exporter:
-        assert post(exporter) == (403, "Start the exporter with --web.enable-lifecycle to reload it by HTTP.\n")
-        assert fetch(f"{exporter.url}/-/healthy")

@@ -1,4 +1,4 @@
-"""Prometheus's own tool finds the rules good, and that they do what their tests say."""
+"""promtool accepts the rules, and they do what their tests say."""
 
 import subprocess
 from pathlib import Path
@@ -8,7 +8,7 @@ from runbooks import ROOT, RULES
 
 pytestmark = pytest.mark.e2e
 
-TESTS = sorted((ROOT / "docs" / "monitoring" / "tests").glob("*.yaml"))
+TESTS = sorted((ROOT / "monitoring" / "tests").glob("*.yaml"))
 
 
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -16,7 +16,6 @@ def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_rules_are_good() -> None:
-    """`promtool check rules` has nothing against them."""
     done = promtool("check", "rules", "--lint=all", "--lint-fatal", RULES)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -29,7 +28,7 @@ def test_rules_do_what_their_tests_say(test: Path) -> None:
 
 
 def test_a_wrong_test_is_found(tmp_path: Path) -> None:
-    """It would disagree with a test that expects another text."""
+    """`promtool` fails a test that expects another text."""
     (right,) = (path for path in TESTS if path.stem == "BedrockExporterConfigReloadFailed")
     text = right.read_text(encoding="utf-8").replace("../rules.yaml", str(RULES))
     wrong = tmp_path / "wrong.yaml"

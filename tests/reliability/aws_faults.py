@@ -4,7 +4,11 @@
 """
 
 import contextlib
+import gzip
+import itertools
+import json
 import socket
+import struct
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
@@ -13,9 +17,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import faults
+from bedrock.peers import Peer, read_head, send
 from faults import ACCOUNT, HTML, body_of, error, page
 
-from exporter.model import FailureReason
+from exporter.errors import FailureReason
 from exporter.simulator import Request, Respond, Response
 from reliability.rows import Row
 from reliability.scene import GOOD, HALF, Aws, at, ended, pages, running
@@ -177,43 +182,24 @@ def refusing(aws: Aws) -> Iterator[None]:
         yield
 
 
-def resetting(sent: bytes) -> Inject:
-    """Every connection gets these bytes and is reset."""
+def below_http(start: bytes, again: bytes = b"", pause: float = 0.0) -> Inject:
+    """Every connection gets these bytes, then some again and again with pauses, or a reset where there are none."""
+
+    def talk(connection: socket.socket) -> None:
+        read_head(connection)
+        if again:
+            send(connection, itertools.chain([start], itertools.repeat(again)), pause)
+        else:
+            connection.sendall(start)
+            # No lingering: the other side gets a RST in the place of a FIN.
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     @contextlib.contextmanager
     def inject(aws: Aws) -> Iterator[None]:
-        with aws.closed() as port, faults.Peer(sent, port):
+        with aws.closed() as port, Peer(talk, port=port):
             yield
 
     return inject
-
-
-@contextlib.contextmanager
-def dripping_headers(aws: Aws) -> Iterator[None]:
-    """Below HTTP: a status line at once, then a header that gets longer by a byte a second."""
-    over = threading.Event()
-    with aws.closed() as port, socket.create_server(("127.0.0.1", port)) as listener:
-
-        def talk(connection: socket.socket) -> None:
-            with connection, contextlib.suppress(OSError):
-                connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
-                while not over.wait(1):
-                    connection.sendall(b"a")
-
-        def serve() -> None:
-            with contextlib.suppress(OSError):  # closed
-                while True:
-                    connection, _ = listener.accept()
-                    threading.Thread(target=talk, args=(connection,), daemon=True).start()
-
-        thread = threading.Thread(target=serve, daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            over.set()
-            listener.shutdown(socket.SHUT_RDWR)
-            thread.join()
 
 
 @contextlib.contextmanager
@@ -253,15 +239,27 @@ def clock_off(seconds: float) -> Inject:
     return inject
 
 
+def together(*injections: Inject) -> Inject:
+    """All of these at once."""
+
+    @contextlib.contextmanager
+    def inject(aws: Aws) -> Iterator[None]:
+        with contextlib.ExitStack() as stack:
+            for each in injections:
+                stack.enter_context(each(aws))
+            yield
+
+    return inject
+
+
+def endless(_: Request) -> Response:
+    """A body at full speed."""
+    return Response(200, itertools.repeat(b" " * 65536))
+
+
 def with_jobs(*more: object) -> Inject:
     """The good list, and more on its last page."""
     return listing(pages((*GOOD[:-1], (*GOOD[-1], *more))), all_pages=True)
-
-
-def loop(*tokens: str) -> Respond:
-    """A token leads to the next one, the last one to the first."""
-    following = dict(zip(("", *tokens), (*tokens, tokens[0]), strict=True))
-    return lambda request: page(running(77), token=following[request.query.get("nextToken", "")])
 
 
 def list_of(count: int) -> Respond:
@@ -281,19 +279,11 @@ def hiccup(answer: Response) -> Inject:
     return listing(respond, all_pages=True)
 
 
-def skewed(seconds: float) -> Inject:
-    """AWS's clock is so far ahead of the one that requests are signed by; it bears five minutes."""
-
-    def respond(request: Request) -> Response:
-        signed = datetime.strptime(request.headers["x-amz-date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-        now = datetime.now(UTC) + timedelta(seconds=seconds)
-        if abs(now - signed) < timedelta(minutes=5):
-            return pages(GOOD)(request)
-        what = "expired: {} is now earlier than {}" if signed < now else "not yet current: {} is still later than {}"
-        message = "Signature " + what.format(f"{signed:%Y%m%dT%H%M%SZ}", f"{now:%Y%m%dT%H%M%SZ}")
-        return error(403, "InvalidSignatureException", message)
-
-    return listing(respond, all_pages=True)
+def signature_expired(request: Request) -> Response:
+    """AWS's clock is an hour ahead of the one that requests are signed by."""
+    signed = request.headers["x-amz-date"]
+    now = datetime.strptime(signed, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) + timedelta(hours=1)
+    return error(403, "InvalidSignatureException", f"Signature expired: {signed} is now earlier than {now}")
 
 
 def short_role(request: Request) -> Response:
@@ -306,10 +296,11 @@ def short_role(request: Request) -> Response:
 
 R = FailureReason
 NOT_JSON = "answered a 200 whose body is not JSON"
-NO_OBJECT = "answered a 200 whose JSON is not an object"
 NO_LIST = "answered a 200 without the list modelCustomizationJobSummaries"
 LOST = "check the network, DNS, the proxy and aws.endpoint_url"
-DEADLINE = "the walk did not end within poll.timeout (1 s) and was cut off"
+DEADLINE = "check the network, or raise aws.read_timeout and poll.timeout"
+TOO_MANY = json.dumps({"modelCustomizationJobSummaries": [running(number) for number in range(1001)]}).encode()
+GOOD_BODY = json.dumps({"modelCustomizationJobSummaries": [each for part in GOOD for each in part]}).encode()
 CUT_SHORT = b'HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n{"modelCustomizationJobSumm'
 JOB = "bedrock_model_customization_job_"
 ID = f"{88:012d}"
@@ -317,7 +308,7 @@ MINE = f'job_id="{ID}"'
 
 
 def _refusal(slug: str, name: str, answer: Response, reason: R, code: str) -> Fault:
-    log = f"An error occurred ({code}) when calling the ListModelCustomizationJobs operation"
+    log = f"{code} from ListModelCustomizationJobs"
     return Fault(slug, name, listing(answer), reason, log)
 
 
@@ -327,6 +318,11 @@ def _not_the_list(slug: str, name: str, body: bytes, log: str) -> Fault:
 
 def _lost(slug: str, name: str, inject: Inject) -> Fault:
     return Fault(slug, name, inject, R.NETWORK, LOST)
+
+
+def _too_large(slug: str, name: str, inject: Inject) -> Fault:
+    log = "the answer is larger than 4 MiB; is a proxy or a wrong endpoint in between?"
+    return Fault(slug, name, inject, R.MALFORMED_RESPONSE, log)
 
 
 def _held(slug: str, name: str, inject: Inject, **more: Any) -> Fault:
@@ -353,19 +349,7 @@ FAULTS = (
         settings={"max_attempts": "2"},
     ),
     _refusal("throttled", "429 for ever", error(429, "ThrottlingException"), R.THROTTLED, "ThrottlingException"),
-    Fault(
-        "throttled-in-every-attempt",
-        "429 for ever, whatever the number of attempts",
-        listing(error(429, "ThrottlingException"), all_pages=True),
-        R.THROTTLED,
-        "(reached max retries: 1)",
-        attempts=2,
-        settings={"max_attempts": "2"},
-    ),
     _refusal("error-500", "500", error(500, "InternalServerException"), R.SERVER_ERROR, "InternalServerException"),
-    _refusal(
-        "error-503", "503", error(503, "ServiceUnavailableException"), R.SERVER_ERROR, "ServiceUnavailableException"
-    ),
     _refusal(
         "error-503-html",
         "503 with a page of HTML, of a load balancer",
@@ -383,26 +367,12 @@ FAULTS = (
         R.CREDENTIALS,
         "ExpiredTokenException",
     ),
-    _refusal(
-        "unrecognized-client",
-        "Credentials that AWS does not know",
-        error(403, "UnrecognizedClientException"),
-        R.CREDENTIALS,
-        "UnrecognizedClientException",
-    ),
     Fault(
         "clock-behind-signature",
         "Our clock an hour behind AWS's, which so refuses every signature",
-        skewed(3600),
+        listing(signature_expired),
         R.CREDENTIALS,
         "Signature expired",
-    ),
-    Fault(
-        "clock-ahead-signature",
-        "Our clock an hour ahead of AWS's, which so refuses every signature",
-        skewed(-3600),
-        R.CREDENTIALS,
-        "Signature not yet current",
     ),
     Fault(
         "credentials-gone",
@@ -425,24 +395,15 @@ FAULTS = (
         "AssumeRole denied",
         sts(faults.sts_error(403, "AccessDenied")),
         R.ASSUME_ROLE_DENIED,
-        "An error occurred (AccessDenied) when calling the AssumeRole operation",
+        "AccessDenied from AssumeRole",
         role=True,
-    ),
-    Fault(
-        "assume-role-denied-from-start",
-        "AssumeRole denied when the exporter starts",
-        sts(faults.sts_error(403, "AccessDenied")),
-        R.ASSUME_ROLE_DENIED,
-        "An error occurred (AccessDenied) when calling the AssumeRole operation",
-        role=True,
-        from_start=True,
     ),
     Fault(
         "sts-500",
         "STS answers 500 when a role's credentials have to be renewed",
         sts(faults.sts_error(500, "InternalFailure")),
         R.SERVER_ERROR,
-        "An error occurred (InternalFailure) when calling the AssumeRole operation",
+        "InternalFailure from AssumeRole",
         role=True,
     ),
     # Regions
@@ -452,13 +413,6 @@ FAULTS = (
         error(400, "ValidationException", "Unknown Operation"),
         R.UNSUPPORTED_REGION,
         "ValidationException",
-    ),
-    _refusal(
-        "unsupported-operation",
-        "A region without model customization: `UnknownOperationException`",
-        error(404, "UnknownOperationException"),
-        R.UNSUPPORTED_REGION,
-        "UnknownOperationException",
     ),
     Fault(
         "unsupported-coral",
@@ -479,9 +433,8 @@ FAULTS = (
     # The network
     _lost("dns", "DNS fails", nameless),
     _lost("refused", "The connection is refused", refusing),
-    _lost("reset-before-headers", "The connection is reset before the headers", resetting(b"")),
-    _lost("reset-in-headers", "The connection is reset in the headers", resetting(CUT_SHORT[:30])),
-    _lost("reset-in-body", "The connection is reset in mid-body", resetting(CUT_SHORT)),
+    _lost("reset-before-headers", "The connection is reset before the headers", below_http(b"")),
+    _lost("reset-in-body", "The connection is reset in mid-body", below_http(CUT_SHORT)),
     _lost("closed-before-headers", "The connection is closed before the headers", listing(faults.drop)),
     _lost("closed-in-body", "The connection is closed in mid-body", listing(faults.truncated())),
     Fault(
@@ -497,9 +450,50 @@ FAULTS = (
         "Headers that never come, and `aws.read_timeout` beyond `poll.timeout`",
         stalling(silent),
     ),
-    _held("dripping-headers", "Headers that come a byte a second", dripping_headers),
+    _held(
+        "dripping-headers",
+        "Headers that come a byte a second",
+        below_http(b"HTTP/1.1 200 OK\r\nX-Slow: ", b"a", pause=1),
+    ),
     _held("dripping-body", "A body that comes a byte a second", stalling(dripping)),
     _held("sts-silent", "STS says nothing when a role's credentials have to be renewed", silent_sts, role=True),
+    # Answers without end
+    _lost(
+        "endless-header",
+        "A header that never ends, at full speed",
+        below_http(b"HTTP/1.1 200 OK\r\n", b"A: b\r\n" * 99),
+    ),
+    _too_large(
+        "endless-interim",
+        "`100 Continue` again and again, at full speed",
+        below_http(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 99),
+    ),
+    _too_large("endless-body", "A body that never ends, at full speed", listing(endless)),
+    _too_large(
+        "huge-body",
+        "A body of 2 GB, as its header says",
+        listing(Response(200, [b"{"], {"Content-Length": "2000000000"})),
+    ),
+    _too_large(
+        "gzip-bomb",
+        "16 kB that gzip unpacks to 16 MB",
+        listing(Response(200, gzip.compress(bytes(2**24)), {"Content-Encoding": "gzip"})),
+    ),
+    Fault(
+        "sts-endless",
+        "STS answers without end when a role's credentials have to be renewed",
+        sts(endless),
+        R.MALFORMED_RESPONSE,
+        "the answer is larger than 1 MiB",
+        role=True,
+    ),
+    Fault(
+        "gzip",
+        "A proxy that packs answers with gzip, though nobody asked for it",
+        listing(Response(200, gzip.compress(GOOD_BODY), {"Content-Encoding": "gzip"}), all_pages=True),
+        also="it is unpacked",
+        shows=(("bedrock_exporter_target_walk_pages", "", "1"),),
+    ),
     # A 200 that is not the list
     _not_the_list(
         "truncated-json", "JSON that breaks off", b'{"modelCustomizationJobSummaries": [{"jobArn": ', NOT_JSON
@@ -507,26 +501,34 @@ FAULTS = (
     _not_the_list("html", "HTML with 200, of a proxy", HTML, NOT_JSON),
     _not_the_list("empty-body", "An empty body with 200", b"", NOT_JSON),
     _not_the_list("empty-object", "`{}` with 200", b"{}", NO_LIST),
-    _not_the_list("json-array", "`[]` with 200", b"[]", NO_OBJECT),
     _not_the_list("list-null", "The list is null", b'{"modelCustomizationJobSummaries": null}', NO_LIST),
-    _not_the_list("list-string", "The list is a string", b'{"modelCustomizationJobSummaries": "none"}', NO_LIST),
-    _not_the_list("list-number", "The list is a number", b'{"modelCustomizationJobSummaries": 0}', NO_LIST),
+    _not_the_list(
+        "list-twice",
+        "The list is there twice",
+        b'{"modelCustomizationJobSummaries": [], "modelCustomizationJobSummaries": []}',
+        "answered a 200 with the list modelCustomizationJobSummaries twice",
+    ),
+    _not_the_list(
+        "too-many-jobs", "A page of 1,001 jobs", TOO_MANY, "answered a 200 with 1001 jobs, where 1000 are the most"
+    ),
+    *(
+        Fault(
+            f"status-{status}",
+            f"The list, but with status {status}, of a proxy",
+            listing(body_of(GOOD_BODY, status)),
+            R.MALFORMED_RESPONSE,
+            f"answered with status {status}",
+        )
+        for status in (203, 206)
+    ),
     # Pages
     Fault(
         "token-loop",
-        "Page tokens that go a → a",
-        listing(loop("a"), all_pages=True),
+        "A page token that leads to itself",
+        listing(page(running(77), token="a"), all_pages=True),
         R.RUNAWAY_PAGINATION,
-        "the list gave a page token for the second time after 1 pages",
+        "the list repeated a page token after 1 pages",
         attempts=2,
-    ),
-    Fault(
-        "token-loop-of-two",
-        "Page tokens that go a → b → a",
-        listing(loop("a", "b"), all_pages=True),
-        R.RUNAWAY_PAGINATION,
-        "the list gave a page token for the second time after 2 pages",
-        attempts=3,
     ),
     Fault(
         "too-many-pages",
@@ -558,16 +560,6 @@ FAULTS = (
         shows=(("bedrock_model_customization_jobs", 'status="InProgress",customization_type="FINE_TUNING"', "2"),),
     ),
     Fault(
-        "repeated-page",
-        "The same page twice, each with its own token",
-        listing(pages((*GOOD[:1], *GOOD[:1], *GOOD[1:])), all_pages=True),
-        also="each job counts once",
-        shows=(
-            ("bedrock_exporter_target_walk_pages", "", "3"),
-            ("bedrock_model_customization_jobs", 'status="Completed",customization_type="FINE_TUNING"', "1"),
-        ),
-    ),
-    Fault(
         "shrinking-list",
         "A list that shrinks",
         listing(pages(GOOD[1:]), all_pages=True),
@@ -596,30 +588,24 @@ FAULTS = (
         "no-arn",
         "A job without ARN",
         with_jobs({name: value for name, value in running(88).items() if name != "jobArn"}),
-        log="job 'job-88': jobArn is None, not an ARN",
+        log="job job-88: Object missing required field `jobArn`",
         malformed=1,
         hides="job-88",
     ),
-    _bad_job("null-name", "A job whose name is null", "jobName is missing", jobName=None),
-    _bad_job("text-time", "A time that is some text", "creationTime: 'yesterday' is no time", creationTime="yesterday"),
-    _bad_job("null-creation", "A job whose creation time is null", "creationTime is missing", creationTime=None),
+    _bad_job(
+        "text-time", "A time that is some text", "creationTime: 'yesterday' is not a time", creationTime="yesterday"
+    ),
     _bad_job(
         "time-out-of-range",
         "A time out of range",
-        "lastModifiedTime: 1790000000000000 is no time: out of range",
+        "lastModifiedTime: 1790000000000000 is not a time",
         lastModifiedTime=1_790_000_000_000_000,
-    ),
-    _bad_job(
-        "time-before-1970",
-        "A time out of range, before 1970",
-        "creationTime: '0001-01-01T00:00:00Z' is no time: out of range",
-        creationTime="0001-01-01T00:00:00Z",
     ),
     Fault(
         "not-a-job",
         "A job that is null, a number or a list",
         with_jobs(None, 7, []),
-        log="a job summary is None, not an object",
+        log="a job: None is not an object",
         malformed=3,
         also="one log line for each",
     ),
@@ -681,6 +667,14 @@ FAULTS = (
         shows=(("bedrock_exporter_target_last_walk_timestamp_seconds", "", "@now"),),
     ),
     Fault(
+        "our-clock-ahead-meanwhile",
+        "Our clock is a year ahead while walks fail half-way, and is then corrected",
+        together(clock_off(365 * 86400), listing(error(500, "InternalServerException"))),
+        R.SERVER_ERROR,
+        "InternalServerException",
+        also="nothing is lost: the next good walk shows every job, those that ended before it too",
+    ),
+    Fault(
         "our-clock-behind",
         "Our clock jumps an hour back",
         clock_off(-3600),
@@ -699,32 +693,20 @@ ALONE = (
         f"`target is down`, `reason={R.NETWORK}`, once for each target",
         f"{FILE}::test_every_target_fails_from_the_start",
     ),
-    Row(
-        "200 jobs on each of 10,000 pages, which is `poll.max_pages`",
-        "`target_up` 1; every one of the 2,000,000 jobs is counted",
-        "—",
-        f"{FILE}::test_two_million_jobs",
-    ),
-    Row(
-        "10,001 pages where `poll.max_pages` is 10,000",
-        f'`target_up` 0, `target_walk_failures_total{{reason="{R.RUNAWAY_PAGINATION}"}}` grows',
-        f"`target is down`, `reason={R.RUNAWAY_PAGINATION}`, “the list has more than 10000 pages”",
-        f"{FILE}::test_one_page_too_many",
-    ),
 )
 
 ELSEWHERE = (
     Row(
         "Walks that fail for longer than `poll.stale_after`",
         "the series of the target's jobs end; its `bedrock_exporter_target_*` stay. A good walk brings all back",
-        "`no good walk within stale_after; the series of its jobs end here`",
-        "tests/test_poller.py::test_stale_data_ends_exactly_then_and_a_good_walk_brings_it_back",
+        "`no good walk within stale_after; the series of the target's jobs end`",
+        "tests/fleet/test_fleet.py::test_stale_data_ends_exactly_then_and_a_good_walk_brings_it_back",
     ),
     Row(
         "The second of two targets that turn out to be one account in one region",
         f'`target_up` 0, `target_walk_failures_total{{reason="{R.DUPLICATE_TARGET}"}}` grows; no series stands twice',
         f"`target is down`, `reason={R.DUPLICATE_TARGET}`, “which targets[0] watches already; remove one of the two”",
-        "tests/test_poller.py::test_the_second_of_two_that_are_one_is_a_duplicate",
+        "tests/fleet/test_fleet.py::test_the_second_of_two_that_are_one_is_a_duplicate",
     ),
 )
 

@@ -2,7 +2,7 @@
 
 from reliability.rows import Row
 
-REQUEST = b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept-Encoding: identity\r\n\r\n"
+SCRAPE = b"GET /metrics HTTP/1.1\r\nHost: x\r\nAccept-Encoding: identity\r\n\r\n"
 HEAD = b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
 GET = b"GET /metrics" + HEAD
 REFUSED = {
@@ -39,74 +39,68 @@ ANSWERED = {
         [405],
     ),
     "an upgrade": (b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: upgrade, close\r\nUpgrade: h2c\r\n\r\n", [200]),
-    "pipelining": (REQUEST * 3 + b"GET /-/healthy" + HEAD + b"\r\n", [200] * 4),
+    "pipelining": (SCRAPE * 3 + b"GET /-/healthy" + HEAD + b"\r\n", [200] * 4),
 }
 
 
 FILE = "tests/reliability/test_clients.py"
 NOTHING = "—"
 
-ROWS = [
-    Row(
-        "200 clients drip headers, a byte now and then",
+SLOW = {
+    "200 clients drip headers, a byte now and then": (
         "scrapes go on; each is cut off 10 s after it connected",
-        NOTHING,
-        f"{FILE}::test_200_clients_that_drip_headers",
+        "test_clients_that_send_no_request[drip]",
     ),
-    Row(
-        "20 clients connect and say nothing",
+    "20 clients connect and say nothing": (
         "scrapes go on; each is cut off after 10 s",
-        NOTHING,
-        f"{FILE}::test_20_silent_clients",
+        "test_clients_that_send_no_request[silent]",
     ),
-    Row(
-        "a client drips headers after a good request",
+    "a client drips headers after a good request": (
         "it is cut off 75 s after its last response",
-        NOTHING,
-        f"{FILE}::test_headers_that_drip_after_a_good_request",
+        "test_headers_that_drip_after_a_good_request",
     ),
-    Row(
-        "headers that never end",
-        "the client is cut off at 64 KiB",
-        NOTHING,
-        f"{FILE}::test_large_headers_that_never_end",
-    ),
-    Row(
-        "50 readers stop in the middle of a large page",
+    "headers that never end": ("the client is cut off at 64 KiB", "test_large_headers_that_never_end"),
+    "50 readers stop in the middle of a large page": (
         "scrapes go on; each is cut off 30 s after its request",
-        NOTHING,
-        f"{FILE}::test_50_readers_that_stop",
+        "test_50_readers_that_stop",
     ),
-    Row(
-        "stuck readers come one after the other, each with a page of its own",
+    "stuck readers come one after the other, each with a page of its own": (
         "beyond 64 MiB of unread pages the one that has stood still longest is cut off",
-        NOTHING,
-        f"{FILE}::test_what_stuck_readers_hold_is_bounded",
+        "test_what_stuck_readers_hold_is_bounded",
     ),
-    Row(
-        "64 scrapes at once",
-        "each gets the whole page; those that wait share one rendering",
-        NOTHING,
-        f"{FILE}::test_readers_at_once_share_one_page",
+    "64 scrapes at once, in every format and encoding": (
+        "each gets the whole page in its own; those that wait share one rendering",
+        "test_scrapes_at_once_share_pages",
     ),
-    Row(
-        "64 scrapes at once in every format and coding",
-        "each gets the whole page in its own",
-        NOTHING,
-        f"{FILE}::test_64_scrapes_at_once_of_every_kind",
+    "all places are taken by clients that stand still, and new ones keep coming": (
+        "the one that has stood still longest is cut off for each; a new client keeps its place and gets its page",
+        "test_those_that_stand_still_go_first",
     ),
-    Row(
-        "more connections than places, silent ones",
-        "the longest wait ends; a response under way does not, and a new scrape gets in",
-        NOTHING,
-        f"{FILE}::test_when_all_places_are_taken_the_longest_wait_ends",
+    "more connections than places while scrapes are rendered or read": (
+        "the connections without a request go; the scrapes are not cut off",
+        "test_a_scrape_under_way_stays",
     ),
-    Row(
-        "more connections than places, all stuck readers",
-        "the one that has stood still longest is cut off, and a new scrape gets in",
-        NOTHING,
-        f"{FILE}::test_when_all_places_are_of_stuck_readers_the_oldest_goes",
+    "one address takes all places": (
+        "it gets three quarters of them; other addresses get in",
+        "test_one_address_leaves_places_for_others",
     ),
+    "the process may open few files": (
+        "clients take at most half of them",
+        "test_places_follow_the_limit_of_open_files",
+    ),
+    "nonsense in `Accept` and `Accept-Encoding`": (
+        "the whole page, as text or OpenMetrics, compressed or not",
+        "test_accept_headers_of_nonsense",
+    ),
+    "all of these at once": (
+        "scrapes are whole and right; afterwards no descriptor is left",
+        "test_everything_at_once_and_nothing_left",
+    ),
+}
+"""What a crowd does → what users see, and the test."""
+
+ROWS = [
+    *(Row(fault, seen, NOTHING, f"{FILE}::{test}") for fault, (seen, test) in SLOW.items()),
     *(
         Row(
             f"a request that is none: {name}",
@@ -126,22 +120,22 @@ ROWS = [
         for name, (_, statuses) in ANSWERED.items()
     ),
     Row(
-        "nonsense in `Accept` and `Accept-Encoding`",
-        "the whole page, as text or OpenMetrics, packed or not",
-        NOTHING,
-        f"{FILE}::test_accept_headers_of_nonsense",
-    ),
-    Row(
-        "all of these at once",
-        "scrapes are whole and right; afterwards no descriptor is left",
-        NOTHING,
-        f"{FILE}::test_everything_at_once_and_nothing_left",
-    ),
-    Row(
         "SIGTERM while clients read slowly",
         "they get 2 s; exit code 0 within 5 s",
         "`ended`",
         f"{FILE}::test_sigterm_during_slow_reads",
+    ),
+    Row(
+        "SIGTERM or Ctrl-C while it starts",
+        "it ends at once, with exit code 143 or 130",
+        NOTHING,
+        "tests/test_cli.py::test_a_signal_while_it_loads_ends_it_at_once[SIGTERM]",
+    ),
+    Row(
+        "standard error is a pipe that nobody reads",
+        "scrapes go on, `bedrock_exporter_log_lines_dropped_total` counts what is lost; SIGTERM ends it within 5 s",
+        NOTHING,
+        "tests/test_cli.py::test_nobody_reads_standard_error",
     ),
     Row(
         "the port is taken",
@@ -153,6 +147,6 @@ ROWS = [
         "listening on IPv6",
         "scrapes over `[::1]`; where the machine has none, exit code 1",
         "`can't start`, “can't listen on [::1]:…” where it has none",
-        "tests/test_server.py::test_ipv6",
+        "tests/web/test_server.py::test_ipv6",
     ),
 ]

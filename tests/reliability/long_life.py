@@ -23,13 +23,7 @@ ROWS = [
         "the clock is set back a day, or ahead a year",
         "walks keep their interval; what says for how long is never below 0; jobs are too old by the clock as it is",
         "—",
-        f"{_LIFE}test_a_clock_that_is_set_changes_no_interval_and_no_age_is_below_zero",
-    ),
-    Row(
-        "the clock is set while walks fail",
-        "the series of jobs end when `stale_after` has really passed",
-        '`msg="no good walk within stale_after; the series of its jobs end here"`',
-        f"{_LIFE}test_stale_data_ends_by_the_time_that_really_passes",
+        f"{_LIFE}test_walks_through_clocks_that_are_set",
     ),
     Row(
         "a library call hangs for ever, such as a resolver that never answers",
@@ -46,10 +40,11 @@ ROWS = [
         f"{_LIFE}test_a_target_that_is_down_holds_no_page[429]",
     ),
     Row(
-        "jobs leave the list, as a filter moves on",
-        "memory stays: of pages and jobs only those of the last walk are remembered",
-        "—",
-        f"{_LIFE}test_a_job_that_has_left_the_list_leaves_memory",
+        "as many targets as are walked at a time send answers without end, gzip that unpacks to more, JSON made to be "
+        "costly, all at once",
+        "memory stays below 300 MB",
+        _DOWN.format("malformed_response"),
+        "tests/reliability/test_memory.py::test_hostile_targets_at_once[a body without end]",
     ),
     Row(
         "20,000 walks and 20,000 scrapes among all sorts of faults and rude clients (`make soak`)",
@@ -85,7 +80,7 @@ ROWS = [
         "any text as configuration file",
         "it is used, or every fault in it is told in a line that names file, path, value and wish; exit code 2",
         "—",
-        "tests/test_config.py::test_any_text_gives_a_config_or_its_faults",
+        "tests/config/test_load.py::test_any_text_gives_a_config_or_its_faults",
     ),
     Row(
         "any flags",

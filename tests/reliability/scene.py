@@ -160,7 +160,7 @@ class Aws:
 
     def cut(self) -> None:
         """End every connection, kept-alive ones too."""
-        self._server._listener.cut()
+        self._server.cut()
 
     @contextlib.contextmanager
     def closed(self) -> Iterator[int]:

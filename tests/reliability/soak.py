@@ -1,4 +1,6 @@
-"""Months of uptime in minutes: ``python -m tests.reliability.soak [--walks N --scrapes N]``; exits 1 if anything grows.
+"""Months of uptime in minutes; exits 1 if anything grows.
+
+``PYTHONPATH=tests python -m reliability.soak [--walks N --scrapes N]``
 
 The real product runs in this process: its `App`, its `Server`, boto3. The Bedrock and STS that it reads, and the
 clients that scrape it, are processes of their own, so that what is measured here is the product's alone. Jobs come and
@@ -45,17 +47,18 @@ from typing import Any, ClassVar
 from urllib.parse import parse_qsl, urlsplit
 from urllib.request import urlopen
 
-from botocore.credentials import RefreshableCredentials
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from exporter import config, log
+from exporter import log
 from exporter.app import App
-from exporter.exposition import Format
-from exporter.model import FailureReason
+from exporter.config.resolve import load
+from exporter.errors import FailureReason
+from exporter.jobs.page import Format
 from exporter.simulator import Request, Response, Server
-from exporter.web import Address
-from exporter.web import Server as WebServer
+from exporter.telemetry import Telemetry
+from exporter.web.address import Address
+from exporter.web.server import Server as WebServer
 
 OWN, OTHER = "111122223333", "444455556666"
 CONFIG = f"""\
@@ -75,6 +78,9 @@ INTERVAL = 0.1
 
 CREDENTIALS_LAST = 4.0
 """Seconds that the credentials of a role are good for."""
+
+RENEWED = CREDENTIALS_LAST / 2
+"""Seconds after which botocore renews them: it does so from a quarter of an hour ahead of the end that it is told."""
 
 _WARM_UP = 0.5
 """Part of the run. What is in use is level after seconds, but resident memory rises for some thousand walks: each walk
@@ -168,7 +174,8 @@ class _Aws:
         return _xml(
             asked["Action"],
             "<Credentials><AccessKeyId>ASIASOAK</AccessKeyId><SecretAccessKey>any</SecretAccessKey>"
-            f"<SessionToken>{ends:.3f}</SessionToken><Expiration>{_iso(ends)}</Expiration></Credentials>",
+            f"<SessionToken>{ends:.3f}</SessionToken>"
+            f"<Expiration>{_iso(time.time() + 900 + RENEWED)}</Expiration></Credentials>",
         )
 
     def _page(self, request: Request) -> Response:
@@ -420,16 +427,14 @@ class Sample:
     descriptors: int
     sockets: int
     tasks: int
-    timers: int
 
-    MAY_GROW: ClassVar[dict[str, float]] = {"threads": 2, "descriptors": 5, "sockets": 5, "tasks": 1, "timers": 30}
+    MAY_GROW: ClassVar[dict[str, float]] = {"threads": 2, "descriptors": 5, "sockets": 5, "tasks": 1}
     """By how much the last third may exceed the first, counted things. A scrape is rendered in one of six threads."""
 
     @classmethod
     def take(cls, seconds: float, walks: int, scrapes: int) -> Sample:
         descriptors = list(map(_link, Path("/proc/self/fd").iterdir()))  # with those that wait to be collected
         gc.collect()
-        loop: Any = asyncio.get_running_loop()
         return cls(
             seconds,
             walks,
@@ -442,7 +447,6 @@ class Sample:
             descriptors=len(descriptors),
             sockets=sum(each.startswith("socket:") for each in descriptors),
             tasks=len(asyncio.all_tasks()),
-            timers=sum(not timer.cancelled() for timer in loop._scheduled),
         )
 
 
@@ -498,19 +502,25 @@ class _Soak:
 
     async def run(self, aws: str) -> tuple[Counter[str], list[str]]:
         """The soak; returns what the clients did, and what was wrong."""
-        loaded = config.load(CONFIG, file="soak", environ={}, default_region=lambda _: None)
-        app = App(replace(loaded, schedule=replace(loaded.schedule, interval=INTERVAL)))
-        telemetry = app._telemetry
-        observe = app.poller._observe_duration
+        loaded = load(CONFIG, file="soak", environ={}, default_region=lambda _: None, known_regions=())
+        self.interval = INTERVAL
+        soak = self
 
-        def count(seconds: float) -> None:
-            self.walks += 1
-            observe(seconds)
+        class Counting(Telemetry):
+            def observe_walk(self, seconds: float) -> None:
+                soak.walks += 1
+                super().observe_walk(seconds)
 
-        app.poller._observe_duration = count
+        telemetry = Counting()
+        config = replace(loaded, schedule=replace(loaded.schedule, interval=INTERVAL))
+        app = App(
+            config,
+            load=lambda: replace(config, schedule=replace(config.schedule, interval=self.interval)),
+            telemetry=telemetry,
+        )
         server = WebServer(app.site)
         (place,) = await server.start([Address("127.0.0.1", 0)])
-        polling = asyncio.create_task(app.poller.run())
+        polling = asyncio.create_task(app.fleet.run())
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         clients = context.Process(target=_scrape, args=(theirs, place.port, self.shared), daemon=True)
@@ -528,11 +538,11 @@ class _Soak:
         page = telemetry.render(Format.TEXT).decode()
         if f"duration_seconds_count {self.walks}.0" not in page:
             wrong.append("the histogram does not have all walks")
-        internal = sum(state.failures.get(FailureReason.INTERNAL, 0) for state in app.poller.states)
+        internal = sum(state.failures.get(FailureReason.INTERNAL, 0) for state in app.fleet.states)
         if internal:
             wrong.append(f"walks that failed as internal: {internal}")
         failed: Counter[str] = Counter()
-        for state in app.poller.states:
+        for state in app.fleet.states:
             failed.update({f"failed walks: {reason}": number for reason, number in state.failures.items()})
         return counts + failed, wrong + of_clients
 
@@ -555,19 +565,18 @@ class _Soak:
 
     @contextlib.asynccontextmanager
     async def _rest(self, app: App) -> Any:
-        """Nothing is under way: no walk has a place, no client asks, and threads that were cut off have ended."""
+        """Nothing is under way: no walk is due, no client asks, and threads that were cut off have ended."""
         self.shared.go.clear()
-        places = app.poller._schedule.concurrency
-        for _ in range(places):
-            await app.poller._free._all.acquire()
+        self.interval = 3600.0
+        await app.reload()
         deadline = time.monotonic() + 20
         while self.shared.resting.value < _CLIENTS or any(t.name.startswith("walk ") for t in threading.enumerate()):
             await asyncio.sleep(0.01)
             if time.monotonic() > deadline:
                 raise TimeoutError(f"still busy: {[thread.name for thread in threading.enumerate()]}")
         yield
-        for _ in range(places):
-            app.poller._free._all.release()
+        self.interval = INTERVAL
+        await app.reload()
         self.shared.go.set()
 
     async def _recover(self, app: App, aws: str) -> list[str]:
@@ -576,7 +585,7 @@ class _Soak:
         deadline = time.monotonic() + 15
         while time.monotonic() < deadline:
             await asyncio.sleep(0.1)
-            down = [state.target.name for state in app.poller.states if not state.up]
+            down = [state.target.name for state in app.fleet.states if not state.up]
             if down == ["targets[2]"]:
                 return []
         return [f"still down after the faults: {down}"]
@@ -636,9 +645,7 @@ def verdict(samples: list[Sample], *, may_gain: float) -> tuple[str, list[str]]:
 
 def main(argv: list[str] | None = None) -> int:
     """Run the soak and print what it came to; returns the exit code."""
-    parser = argparse.ArgumentParser(
-        prog="python -m tests.reliability.soak", description=(__doc__ or "").split("\n")[0]
-    )
+    parser = argparse.ArgumentParser(prog="python -m reliability.soak", description=(__doc__ or "").split("\n")[0])
     parser.add_argument(
         "--walks", type=int, default=20_000, metavar="N", help="at least so many (default: %(default)s)"
     )
@@ -648,9 +655,6 @@ def main(argv: list[str] | None = None) -> int:
     flags = parser.parse_args(argv)
     for name in [name for name in os.environ if name.upper().startswith("AWS_") or name.upper().endswith("_PROXY")]:
         del os.environ[name]
-    # botocore renews 15 and must renew 10 minutes ahead of the end; here an end is seconds away.
-    RefreshableCredentials._advisory_refresh_timeout = CREDENTIALS_LAST / 2
-    RefreshableCredentials._mandatory_refresh_timeout = CREDENTIALS_LAST / 4
     written = _Log()
     log.configure("info", "logfmt", written)
     logging.captureWarnings(capture=True)

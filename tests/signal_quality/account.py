@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from exporter.model import FailureReason
-from exporter.simulator.world import _LONG, Job, _Recipe, _write
+from exporter.errors import FailureReason
+from exporter.simulator.world import LONG, Job, Recipe, write
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
 ACCOUNT, REGION = "111122223333", "us-east-1"
@@ -71,7 +71,7 @@ class Fault:
 
 
 # Trainings of 14 to 18 hours: no trouble, though AWS modifies nothing meanwhile.
-_VERY_LONG = _Recipe("amazon.titan-text-premier-v1:0:32k", "CONTINUED_PRE_TRAINING", ("legal-corpus",), (840, 1080))
+_VERY_LONG = Recipe("amazon.titan-text-premier-v1:0:32k", "CONTINUED_PRE_TRAINING", ("legal-corpus",), (840, 1080))
 _REASONS = (
     FailureReason.NETWORK,
     FailureReason.SERVER_ERROR,
@@ -142,14 +142,14 @@ def _write_job(rng: random.Random, created: float, trouble: Trouble) -> Job:
     Lengths differ by about a fifth from what is usual for the base model. Nothing is wrong with a job that waits up to
     100 minutes between two sub-tasks, or takes up to 50 minutes to stop, or is the only one of its base model.
     """
-    recipe = _VERY_LONG if rng.random() < 0.03 else rng.choice(_LONG)
+    recipe = _VERY_LONG if rng.random() < 0.03 else rng.choice(LONG)
     usual = rng.lognormvariate(0, 0.2)
     alone = trouble is not Trouble.SLOW and recipe is not _VERY_LONG and rng.random() < 0.02
     target = (ACCOUNT, REGION)
     if trouble is Trouble.FAILED:
-        return _write(rng, target, recipe, created, "Failed", slowness=usual, on_custom_model=alone)
+        return write(rng, target, recipe, created, "Failed", slowness=usual, on_custom_model=alone)
     slowness = rng.uniform(4, 10) if trouble is Trouble.SLOW else usual
-    job = _write(rng, target, recipe, created, slowness=slowness, on_custom_model=alone)
+    job = write(rng, target, recipe, created, slowness=slowness, on_custom_model=alone)
     *before, (start, end) = job.spans
     if trouble is Trouble.NONE:
         if rng.random() < 0.01:

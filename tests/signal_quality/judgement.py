@@ -1,17 +1,19 @@
-"""Whom the alerts told of what, held against what was so."""
+"""Compares what the alerts told with what happened."""
 
 from __future__ import annotations
 
 import math
 import statistics
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from exporter.model import MIN_PEERS, FailureReason
+from exporter.errors import FailureReason
+from exporter.jobs.snapshot import MIN_PEERS
 from exporter.simulator.world import Job
+from monitoring.alerts import THRESHOLDS
 from signal_quality.account import DAY, HOUR, MINUTE, Account, Fault, Trouble
 from signal_quality.evaluation import Firing, Labels
 from signal_quality.scrapes import BUDGET, STEP
@@ -71,17 +73,16 @@ class Row:
 
 
 class Judge:
-    """Holds what fired against the account.
+    """Compares what fired with the account.
 
     Args:
-        account: what was so.
+        account: what happened.
         fired: alert → when it began and ceased to fire.
-        thresholds: name → default, as `docs/monitoring/alerts.py` has them; seconds, or a number.
     """
 
-    def __init__(self, account: Account, fired: Mapping[Labels, Firing], thresholds: Mapping[str, int]) -> None:
+    def __init__(self, account: Account, fired: Mapping[Labels, Firing]) -> None:
         self._account = account
-        self._thresholds = thresholds
+        self._thresholds = {threshold.name: threshold.number for threshold in THRESHOLDS}
         self._by_job: dict[str, dict[str, Firing]] = defaultdict(dict)
         self._of_exporter: dict[str, list[float]] = defaultdict(list)
         for labels, firing in fired.items():
@@ -245,24 +246,3 @@ class Judge:
 
 def _peers(job: Job) -> tuple[str, str]:
     return job.base_model_arn, job.customization_type
-
-
-COLUMNS = {
-    "count": "of these",
-    "once": "once",
-    "again": "again",
-    "missed": "missed",
-    "wrong": "wrong",
-    "late": "late",
-    "long": "too long",
-    "median_delay": "median delay",
-    "longest_delay": "longest",
-}
-
-
-def table(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Lines of a table for people."""
-    yield f"{'':62}" + "".join(f"{title:>14}" for title in COLUMNS.values())
-    for row in rows:
-        cells = ("" if row[name] is None else f"{row[name]:,}" for name in COLUMNS)
-        yield f"{row['of']:62}" + "".join(f"{cell:>14}" for cell in cells)

@@ -1,31 +1,39 @@
-"""What Prometheus scrapes from the exporter in such a year: real poller, walk, snapshot and exposition, in no time."""
+"""What Prometheus scrapes from the exporter in such a year: the real fleet, wire, fold and exposition, in no time."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Container, Iterator, Mapping
-from dataclasses import dataclass, replace
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import virtual_clock
+from promql import FAMILIES
 
-from exporter.bedrock import WirePage
-from exporter.exposition import Format, Renderer, compose
-from exporter.metrics import FAMILIES
-from exporter.model import Budget, Failed, Schedule, Target, TargetState, Walked
-from exporter.poller import Poller
+from exporter.bedrock.wire import JobPage, read_page
+from exporter.errors import WalkError
+from exporter.fleet.families import TARGET_FAMILIES
+from exporter.fleet.fleet import Desired, Fleet
+from exporter.fleet.schedule import Schedule
+from exporter.fleet.state import Walked
+from exporter.fleet.walk import walk
+from exporter.jobs.families import JOB_FAMILIES, Family
+from exporter.jobs.page import Format, compose
+from exporter.jobs.snapshot import Budget
+from exporter.jobs.text import Text
 from exporter.simulator.wire import summary
+from exporter.targets.target import Target
 from exporter.telemetry import Telemetry
-from exporter.walk import Memory, read
 from signal_quality.account import DAY, HOUR, MINUTE, REGION, Account
 
 STEP = 180
 """Seconds between two scrapes, and between two evaluations of the rules."""
 
-SCHEDULE = Schedule(interval=60, timeout=45, stale_after=15 * MINUTE, concurrency=8)
+SCHEDULE = Schedule(interval=60, timeout=45, stale_after=15 * MINUTE, concurrency=8, max_pages=10_000)
 BUDGET = Budget(retain=12 * HOUR, max_jobs=1000, baseline_window=90 * DAY)
 """As `config.yaml` has them, but for `retain`: a shorter one spares the rules old jobs, of which there are the most."""
 
@@ -58,7 +66,7 @@ class Tape:
     """Every series that a rule selects, as it was scraped.
 
     Args:
-        selects: whether any rule selects a series, by its text.
+        rules: the text of the rules.
         origin: Unix seconds at step 0; promtool's time begins at 0, so timestamps are moved by that.
     """
 
@@ -116,52 +124,50 @@ class Tape:
 
 
 class _List:
-    """The list of jobs, as `walk.read` wants it: a page on which all jobs have ended is known by its number."""
+    """The account's list of jobs. A page on which all jobs have ended is decoded once."""
 
-    account_id: str | None = None
+    account_id = None
 
     def __init__(self, account: Account) -> None:
         self._account = account
+        self._settled: dict[int, JobPage] = {}
 
-    def pages(self, max_pages: int, now: float, known: Container[int]) -> Iterator[WirePage]:  # noqa: ARG002
+    def pages(self, max_pages: int, now: float) -> Iterator[JobPage]:  # noqa: ARG002 - as a reader has it
         listed = self._account.listed(now)
-        for number, first in enumerate(range(0, listed, PAGE)):
-            jobs = self._account.jobs[first : min(first + PAGE, listed)]
-            settled = len(jobs) == PAGE and all(job.ended <= now for job in jobs)
-            if settled and number in known:
-                yield WirePage(b"", None, number, None)
-            else:
-                yield WirePage(b"", None, number if settled else None, [summary(job, now) for job in jobs])
-
-    def close(self) -> None: ...
+        for first in range(0, listed, PAGE):
+            page = self._settled.get(first)
+            if page is None:
+                jobs = self._account.jobs[first : min(first + PAGE, listed)]
+                page = read_page(
+                    json.dumps({"modelCustomizationJobSummaries": [summary(job, now) for job in jobs]}).encode()
+                )
+                if len(jobs) == PAGE and all(job.ended <= now for job in jobs):
+                    self._settled[first] = page
+            yield page
 
 
 class _Walker:
-    """Walks the list. While that does not change the last walk is as good as a new one, for a quarter of an hour."""
+    """Walks the list. While it does not change, the last walk is as good as a new one, for a quarter of an hour."""
+
+    account_id = None
 
     def __init__(self, account: Account, origin: float) -> None:
         self._account = account
         self._origin = origin
         self._list = _List(account)
-        self._memory = Memory()
-        self._render = Renderer(_TARGET).render
         self._last: tuple[tuple[int, float], Walked] | None = None
 
     def now(self) -> float:
         return self._origin + asyncio.get_running_loop().time()
 
-    async def walk(self, _: Target) -> Walked | Failed:
-        now = self.now()
+    async def walk(self, target: Target, budget: Budget, schedule: Schedule, now: float) -> Walked:
         await asyncio.sleep(WALK)
         refusal = self._account.refusal(self.now())
         if refusal is not None:
-            return Failed(None, refusal, "simulated")
+            raise WalkError(refusal, "simulated")
         key = (self._account.changes(now), now // (15 * MINUTE))
         if self._last is None or self._last[0] != key:
-            walked = read(
-                self._list, budget=BUDGET, max_pages=10_000, now=now, render=self._render, memory=self._memory
-            )
-            self._last = key, walked
+            self._last = key, walk(target, self._list, budget=budget, max_pages=schedule.max_pages, now=now)
         return self._last[1]
 
 
@@ -199,28 +205,28 @@ async def _serve(account: Account, tape: Tape, *, origin: float, first: int, end
     """One life of the exporter, scraped at every step from `first` up to and without `end`."""
     loop = asyncio.get_running_loop()
     walker = _Walker(account, origin)
-    poller = Poller((_TARGET,), walker.walk, SCHEDULE, now=walker.now)
-    polling = asyncio.create_task(poller.run())
+    fleet = Fleet(Desired((_TARGET,), SCHEDULE, BUDGET, lambda _: walker), now=walker.now)
+    watching = asyncio.create_task(fleet.run())
     telemetry = Telemetry()
     telemetry.config_loaded("0" * 16, walker.now())
     own = telemetry.render(Format.TEXT)
     about_itself = tape.read(own, own, instance)
     about_itself[f'up{{instance="{instance}",job="bedrock"}}'] = Shown(1, 0)
-    rendered: object = None
+    walked: Walked | None = None
     for step in range(first, end):
         await asyncio.sleep(step * STEP - loop.time())
         if step == first:
             tape.shown("up", step, about_itself)
-        (state,) = poller.states
-        tape.shown("target", step, _page(replace(state, snapshot=None, rendered={}), walker.now(), instance, tape))
-        if state.rendered is not rendered:
-            rendered = state.rendered
-            page = _page(state, walker.now(), instance, tape)
-            tape.shown("jobs", step, {name: shown for name, shown in page.items() if "job_id=" in name})
-    polling.cancel()
-    await asyncio.wait([polling])
+        (state,) = fleet.states
+        tape.shown("target", step, tape.read(*_pages(TARGET_FAMILIES, [state.text], walker.now()), instance))
+        if state.shown is not walked:
+            walked = state.shown
+            texts = [walked.text] if walked else []
+            tape.shown("jobs", step, tape.read(*_pages(JOB_FAMILIES, texts, walker.now()), instance))
+    watching.cancel()
+    await asyncio.wait([watching])
 
 
-def _page(state: TargetState, now: float, instance: str, tape: Tape) -> dict[str, Shown]:
-    page = compose([state], Format.TEXT)
-    return tape.read(page.body(now, b""), page.body(now + STEP, b""), instance)
+def _pages(families: Sequence[Family[Any]], texts: Sequence[Text], now: float) -> tuple[bytes, bytes]:
+    """The page now and a step later."""
+    return compose(families, texts, Format.TEXT, now), compose(families, texts, Format.TEXT, now + STEP)

@@ -1,9 +1,8 @@
-"""Some time from end to end: written, scraped, evaluated stretch by stretch, and judged."""
+"""Some stretches of time from end to end: written, scraped, evaluated one by one, and judged."""
 
 from __future__ import annotations
 
 import os
-import runpy
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -16,8 +15,7 @@ from signal_quality.evaluation import Firing, Labels, evaluate
 from signal_quality.judgement import Judge
 from signal_quality.scrapes import BUDGET, STEP, scrape
 
-DOCS = Path(__file__).parents[2] / "docs"
-RULES = DOCS / "monitoring" / "rules.yaml"
+RULES = Path(__file__).parents[2] / "monitoring" / "rules.yaml"
 
 _account = lru_cache(maxsize=1)(Account)
 
@@ -34,8 +32,7 @@ def run(seed: int, stretches: int, rates: Rates, rules: Path = RULES) -> tuple[d
         whole.begins |= firing.begins
         whole.ceases |= firing.ceases
     account = _account(seed, stretches, rates)
-    thresholds = runpy.run_path(str(DOCS / "build_alerts.py"))["THRESHOLDS"]
-    judge = Judge(account, fired, {threshold.name: threshold.number for threshold in thresholds})
+    judge = Judge(account, fired)
     jobs, exporter = judge.jobs(), judge.exporter()
     figures = {
         "seed": seed,

@@ -1,4 +1,4 @@
-# Written by docs/build_iam.py from exporter/permissions.py: `make docs`.
+# Written by tools/iam_files.py from exporter/doctor/iam.py: `make docs`.
 
 data "aws_iam_policy_document" "trust" {
   statement {

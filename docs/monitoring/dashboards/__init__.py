@@ -1,4 +1,0 @@
-"""The Grafana dashboards, as code; `docs/build_dashboards.py` writes them to `helm/dashboards`.
-
-They need no recording rules, so that they work where only the exporter is scraped.
-"""

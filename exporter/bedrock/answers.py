@@ -1,0 +1,65 @@
+"""What AWS answers to the questions of `--doctor`. Immutable, pure: apart from `questions`, which needs boto3."""
+
+from __future__ import annotations
+
+from typing import Generic, NamedTuple, TypeVar
+
+from exporter.errors import FailureReason
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Problem(NamedTuple):
+    """Why a question has no good answer.
+
+    Attributes:
+        reason: what a walk would count.
+        message: what happened, where, and what to do; in our own words, without secrets.
+    """
+
+    reason: FailureReason
+    message: str
+
+
+class Answer(NamedTuple, Generic[T_co]):
+    """The result of one question.
+
+    Attributes:
+        given: the answer itself, or why there is none.
+        ahead: seconds by which the local clock is ahead of the answer's date; None if it has none.
+        has_credentials: False if there were no credentials to ask with.
+    """
+
+    given: T_co | Problem
+    ahead: float | None = None
+    has_credentials: bool = True
+
+
+class FirstPage(NamedTuple):
+    """The first page of a target's list.
+
+    Attributes:
+        jobs: jobs on it, malformed ones included.
+        has_more: whether another page follows.
+        account_id: the account that a job tells, if one does.
+    """
+
+    jobs: int
+    has_more: bool
+    account_id: str | None
+
+
+class WebIdentity(NamedTuple):
+    """What EKS gives a pod whose service account has a role (IRSA).
+
+    Attributes:
+        role_arn: the role.
+        provider_arn: the cluster's OIDC provider, which the role has to trust.
+        subject: the service account, ``system:serviceaccount:NAMESPACE:NAME``.
+        audience: the audience of the token.
+    """
+
+    role_arn: str
+    provider_arn: str
+    subject: str
+    audience: str

@@ -1,0 +1,289 @@
+"""The boto3 clients that all targets share: one per profile, service, region and way of signing."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import logging
+import math
+import os
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.config import Config as BotoConfig
+from botocore.credentials import CredentialResolver, DeferredRefreshableCredentials
+from botocore.exceptions import NoCredentialsError
+
+from exporter import NAME, __version__, work
+from exporter.bedrock import bodies
+from exporter.bedrock.attempts import attempt
+from exporter.bedrock.credentials import Signer, bad_credentials, role_credentials, sign
+from exporter.bedrock.regions import loader
+from exporter.bedrock.settings import AwsSettings
+from exporter.errors import FailureReason, WalkError
+from exporter.targets.target import Target
+
+_log = logging.getLogger(__name__)
+
+API_KEY = "AWS_BEARER_TOKEN_BEDROCK"
+"""The variable of an API key for Amazon Bedrock."""
+
+IDENTITY_TIMEOUT = 3.0
+"""Seconds for asking STS whose credentials these are, which a walk can do without."""
+
+OnRequest = Callable[[str], None]
+"""Called with the operation's name for every attempt that leaves the machine."""
+
+
+class SignedClient:
+    """A shared boto3 client with the credentials of one walk: offers the same operations, and repeats them.
+
+    Operations raise what boto3's do, and `WalkError` for an answer that is too large or too late.
+    """
+
+    def __init__(self, client: Any, signer: Signer | None, attempts: int) -> None:  # noqa: ANN401 - boto3 makes its classes at run time
+        self._client = client
+        self._signer = signer
+        self._attempts = attempts
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - see above
+        member = getattr(self._client, name)
+        return functools.partial(self._call, member) if name in self._client.meta.method_to_api_mapping else member
+
+    def _call(self, operation: Callable[..., Any], **request: object) -> Any:  # noqa: ANN401 - see above
+        with self._signer.signing() if self._signer else contextlib.nullcontext():
+            return attempt(lambda: operation(**request), self._attempts)
+
+
+class Clients:
+    """Gives targets access to AWS. Safe to use from several threads.
+
+    Args:
+        aws: how to talk to AWS.
+        concurrency: walks at a time; each client keeps that many connections.
+        on_request: told of every request.
+    """
+
+    def __init__(self, aws: AwsSettings, concurrency: int, on_request: OnRequest = lambda _: None) -> None:
+        self._attempts = aws.max_attempts
+        self._profiles: dict[str | None, _Profile] = {}
+        self._lock = threading.Lock()
+        self._new_profile = functools.partial(_Profile, aws=aws, concurrency=concurrency, on_request=on_request)
+
+    def access(self, target: Target) -> TargetAccess:
+        """The target's way to AWS; costs next to nothing until it is used."""
+        with self._lock:
+            if target.profile not in self._profiles:
+                self._profiles[target.profile] = self._new_profile(target.profile, target.region)
+            return TargetAccess(target, self._profiles[target.profile], self._attempts)
+
+    def sts(self, target: Target) -> SignedClient:
+        """AWS STS with the target's credentials; raises `WalkError` if there are none."""
+        return self.access(target).client("sts")
+
+    def organizations(self, target: Target) -> SignedClient:
+        """AWS Organizations in the target's partition with its credentials; raises `WalkError` if there are none."""
+        return self.access(target).client("organizations")
+
+    def forget(self, target: Target) -> None:
+        """Have the credentials of the target's profile read anew, and what was learnt from them."""
+        self.access(target).forget_profile()
+
+
+class TargetAccess:
+    """A target's way to AWS: the shared clients with its credentials.
+
+    Attributes:
+        target: as given.
+    """
+
+    def __init__(self, target: Target, profile: _Profile, attempts: int) -> None:
+        self.target = target
+        self._profile = profile
+        self._attempts = attempts
+        self._role: DeferredRefreshableCredentials | None = None
+
+    def bedrock(self) -> SignedClient:
+        """Amazon Bedrock for one walk; raises `WalkError` if there are no credentials."""
+        if self.target.assume_role is None and self._profile.base().credentials is None:
+            return SignedClient(self._profile.client("bedrock", self.target.region, "bearer"), None, self._attempts)
+        return self.client("bedrock")
+
+    def client(self, service: str) -> SignedClient:
+        """A service in the target's region for one walk; raises `WalkError` if there are no credentials."""
+        if self.target.assume_role is None:
+            return self._starting(service, self._attempts)
+        if self._role is None:
+            starting = functools.partial(self._starting, "sts")
+            self._role = role_credentials(self.target.assume_role, starting, self._attempts, self.forget_profile)
+        signer = Signer(self._role, 1)  # it makes its own attempts
+        return SignedClient(self._profile.client(service, self.target.region), signer, self._attempts)
+
+    def ask_account_id(self) -> str | None:
+        """The account of the profile's credentials, as STS says; None while STS does not answer.
+
+        No permission is needed for that, but STS may be out of reach where Bedrock is not.
+        """
+        try:
+            base = self._profile.base()
+            if base.account_id is None:
+                with work.within(IDENTITY_TIMEOUT):
+                    base.account_id = self._starting("sts", 1).get_caller_identity()["Account"]
+        except Exception as error:  # noqa: BLE001 - anything may answer in its place, such as a proxy
+            work.check()
+            # If something is wrong, the list will show it; and its jobs tell the account, too.
+            _log.debug("can't ask STS for the account: %s", type(error).__name__)
+        return self.account_id
+
+    @property
+    def account_id(self) -> str | None:
+        """The account of the profile's credentials, if it has been learnt since they were read."""
+        return self._profile.account_id
+
+    def forget(self) -> None:
+        """Start with new credentials at the next walk: somebody may write new ones into a file."""
+        if self.target.assume_role is None:
+            self.forget_profile()
+        self._role = None
+
+    def forget_profile(self) -> None:
+        """Have the profile's credentials read anew."""
+        self._profile.forget()
+
+    def _starting(self, service: str, attempts: int) -> SignedClient:
+        """A service with the credentials that the target starts from: without its role."""
+        with bad_credentials():
+            credentials = self._profile.base().credentials
+            if credentials is None:
+                raise NoCredentialsError
+        return SignedClient(self._profile.client(service, self.target.region), Signer(credentials, attempts), attempts)
+
+
+@dataclass(slots=True)
+class _Base:
+    """What was read from a profile. Credentials are None if only an API key was found."""
+
+    credentials: Any | None
+    account_id: str | None = None
+
+
+class _Profile:
+    """The clients and credentials of one profile (None: the default credentials).
+
+    Its clients have no credentials of their own, so they outlive any.
+    """
+
+    def __init__(
+        self, name: str | None, region: str, aws: AwsSettings, concurrency: int, on_request: OnRequest
+    ) -> None:
+        self._name = name
+        self._region = region
+        self._endpoints = {"bedrock": aws.endpoint_url}
+        self._on_request = on_request
+        self._lock = threading.Lock()
+        self._session: boto3.Session | None = None
+        self._clients: dict[tuple[str, str, str], Any] = {}
+        self._base: _Base | None = None
+        self._told_of_api_key = False
+        self._config = BotoConfig(
+            connect_timeout=aws.connect_timeout,
+            read_timeout=aws.read_timeout,
+            max_pool_connections=concurrency,
+            retries={"mode": "standard", "total_max_attempts": 1},  # see `attempts`
+            use_fips_endpoint=aws.use_fips,
+            tcp_keepalive=True,
+            user_agent_extra=f"{NAME}/{__version__}",
+        )
+
+    def client(self, service: str, region: str, signature: str = "v4") -> Any:  # noqa: ANN401 - see above
+        """The shared client of a service in a region.
+
+        The signature is pinned: AWS_BEARER_TOKEN_BEDROCK would else take the place of every target's own credentials.
+        """
+        key = (service, region, signature)
+        if key in self._clients:
+            return self._clients[key]
+        with self._locked(), bad_credentials():
+            if key not in self._clients:
+                self._clients[key] = self._make_client(service, region, signature)
+            return self._clients[key]
+
+    def base(self) -> _Base:
+        """The profile's credentials, read at the first use.
+
+        Raises:
+            WalkError: there are none. That is not kept, so the exporter needs no restart when there are some.
+        """
+        if (base := self._base) is not None:
+            return base
+        with self._locked(), bad_credentials():
+            if self._base is None:
+                credentials = self._new_session().get_credentials()
+                if credentials is None and (self._name is not None or not os.environ.get(API_KEY)):
+                    raise NoCredentialsError
+                if credentials is None and not self._told_of_api_key:
+                    self._told_of_api_key = True
+                    _log.info("there are no other AWS credentials; using the API key for Amazon Bedrock in %s", API_KEY)
+                self._base = _Base(credentials)
+            return self._base
+
+    @property
+    def account_id(self) -> str | None:
+        base = self._base
+        return None if base is None else base.account_id
+
+    def forget(self) -> None:
+        self._base = None
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Read the configuration alone; wait for others no longer than the deadline."""
+        left = work.remaining()
+        if not self._lock.acquire(timeout=-1 if math.isinf(left) else left):
+            what = "the default credentials" if self._name is None else f"the credentials of profile {self._name}"
+            message = f"waited for {what}, which another target is reading; check the program or server they come from"
+            raise WalkError(FailureReason.TIMEOUT, message)
+        try:
+            yield
+        finally:
+            self._lock.release()
+
+    def _new_session(self) -> botocore.session.Session:
+        session = botocore.session.Session(profile=self._name)
+        if session.get_config_variable("region") is None:
+            session.set_config_variable("region", self._region)  # providers of credentials look for STS there
+        session.register_component("data_loader", loader)
+        # Pinned: the global endpoint, which an old configuration may still ask for, is in one region.
+        session.set_config_variable("sts_regional_endpoints", "regional")
+        session.register("before-parse", bodies.decompress)  # also for the clients that providers of credentials make
+        session.set_default_client_config(self._config.merge(BotoConfig(signature_version="v4")))
+        return session
+
+    def _make_client(self, service: str, region: str, signature: str) -> Any:  # noqa: ANN401 - see above
+        if self._session is None:
+            session = self._new_session()
+            session.register_component("credential_provider", CredentialResolver(providers=[]))
+            self._session = boto3.Session(botocore_session=session)
+        try:
+            client = self._session.client(
+                service,
+                region_name=region,
+                endpoint_url=self._endpoints.get(service),
+                config=self._config.merge(BotoConfig(signature_version=signature)),
+            )
+        except Exception:
+            self._session = None  # it has read the files that may be at fault
+            raise
+        if signature == "v4":
+            client.meta.events.register("before-parameter-build", sign)
+        client.meta.events.register("before-send", self._count)
+        if service == "bedrock":
+            client.meta.events.register("before-parse", bodies.keep)
+        return client
+
+    def _count(self, event_name: str, **_: object) -> None:
+        self._on_request(event_name.rpartition(".")[2])

@@ -1,0 +1,142 @@
+"""The credentials of a walk, and how they get into the requests of a client that many walks share."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
+from typing import Any
+
+from botocore.credentials import Credentials, DeferredRefreshableCredentials
+from botocore.exceptions import ClientError, NoCredentialsError
+
+from exporter import work
+from exporter.bedrock.attempts import attempt
+from exporter.bedrock.errors import STS_ADVICE, walk_error
+from exporter.errors import FailureReason, WalkError
+from exporter.targets.target import AssumeRole
+
+_MARGIN = 60.0
+"""Seconds by which credentials have to outlive a walk, for clocks that differ."""
+
+_URGENT = 600.0
+"""Seconds before their expiry from which on botocore insists on a renewal."""
+
+_signer: ContextVar[Signer] = ContextVar("signer")  # no default: without credentials, no request
+
+
+def sign(context: dict[str, Any], **_: object) -> None:
+    """Sign the request with the credentials of the `Signer` that is in use; a ``before-parameter-build`` handler.
+
+    Raises:
+        LookupError: none is.
+        WalkError: there are no credentials any more.
+    """
+    context.setdefault("signing", {})["request_credentials"] = _signer.get().credentials()
+
+
+class Signer:
+    """One walk's credentials.
+
+    They are asked for once if they outlive the walk, else for each request: every question may go to a server.
+
+    Args:
+        source: credentials of botocore's, which may renew themselves.
+        attempts: at getting them.
+
+    Raises:
+        WalkError: there are none, or they can't be sent.
+    """
+
+    def __init__(self, source: Any, attempts: int) -> None:  # noqa: ANN401 - any of botocore's
+        self._source = source
+        self._attempts = attempts
+        self._kept: Credentials | None = None
+        credentials = self.credentials()
+        is_short = getattr(source, "refresh_needed", None)  # only those that expire have it
+        if is_short is None or not is_short(work.remaining() + _MARGIN):
+            self._kept = credentials
+
+    def credentials(self) -> Credentials:
+        """The credentials for the next request."""
+        if self._kept is not None:
+            return self._kept
+        with bad_credentials():
+            frozen = attempt(self._source.get_frozen_credentials, self._attempts)
+            _refuse_unsendable(frozen.access_key, "access key id", "AWS_ACCESS_KEY_ID")
+            _refuse_unsendable(frozen.token or "", "session token", "AWS_SESSION_TOKEN")
+            return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
+
+    @contextlib.contextmanager
+    def signing(self) -> Iterator[None]:
+        """Have the requests inside signed with these credentials, in this thread."""
+        token = _signer.set(self)
+        try:
+            yield
+        finally:
+            _signer.reset(token)
+
+
+@contextlib.contextmanager
+def bad_credentials() -> Iterator[None]:
+    """Around all code that reads the user's AWS configuration or gets credentials.
+
+    Providers raise what they like. Whatever is not expected is therefore `FailureReason.CREDENTIALS` here, and no bug.
+    """
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - see above
+        raise walk_error(error, otherwise=FailureReason.CREDENTIALS) from answer_of(error)
+
+
+def answer_of(error: Exception) -> Exception | None:
+    """What may stay behind a `WalkError` as its cause: AWS's refusal, or that there are no credentials."""
+    cause = error.__cause__ if isinstance(error, WalkError) else error
+    return cause if isinstance(cause, (ClientError, NoCredentialsError)) else None
+
+
+def _refuse_unsendable(value: str, what: str, variable: str) -> None:
+    if not (value.isascii() and value.isprintable()) or " " in value:
+        where = f"check {variable}, or the file or program that the credentials come from"
+        message = f"the {what} holds a line feed, a space or another character that can't be sent; {where}"
+        raise WalkError(FailureReason.CREDENTIALS, message)
+
+
+def role_credentials(
+    role: AssumeRole, sts: Callable[[int], Any], attempts: int, denied: Callable[[], None]
+) -> DeferredRefreshableCredentials:
+    """Credentials of a role that renew themselves before they expire. The role is assumed when they are first used.
+
+    botocore has no public call for a role that its configuration file does not have. The renewal is botocore's own:
+    ahead of time, in one thread at a time, and while it fails the old credentials are used as long as they are valid.
+
+    Args:
+        role: which role.
+        sts: gives a client for STS, with the credentials that may assume the role, that makes so many attempts.
+        attempts: if there is no time to wait for the next request.
+        denied: told when these credentials are of no use.
+    """
+    request = {"RoleArn": role.role_arn, "RoleSessionName": role.session_name}
+    if role.external_id is not None:
+        request["ExternalId"] = role.external_id
+
+    def assume() -> dict[str, str]:
+        try:
+            answer = sts(attempts if credentials.refresh_needed(_URGENT) else 1).assume_role(**request)["Credentials"]
+            return {
+                "access_key": answer["AccessKeyId"],
+                "secret_key": answer["SecretAccessKey"],
+                "token": answer["SessionToken"],
+                "expiry_time": answer["Expiration"].isoformat(),
+            }
+        except KeyError as error:  # botocore accepts any XML
+            message = f"AssumeRole answered without {error}; is a proxy or a wrong endpoint in between?"
+            raise WalkError(FailureReason.MALFORMED_RESPONSE, message) from None
+        except Exception as error:  # noqa: BLE001 - `walk_error` explains any
+            explained = walk_error(error, advice=STS_ADVICE)
+            if explained.reason is FailureReason.CREDENTIALS:
+                denied()
+            raise explained from answer_of(error)
+
+    credentials = DeferredRefreshableCredentials(refresh_using=assume, method="assume-role")
+    return credentials

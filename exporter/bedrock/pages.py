@@ -1,0 +1,110 @@
+"""The pages of one target's list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from exporter.bedrock.clients import Clients, SignedClient
+from exporter.bedrock.credentials import answer_of
+from exporter.bedrock.errors import walk_error
+from exporter.bedrock.regions import lacks_bedrock
+from exporter.bedrock.wire import JobPage, read_page
+from exporter.errors import FailureReason, WalkError
+from exporter.targets.target import Target
+
+PAGE_SIZE = 1000
+"""The most that the service allows, and so the fewest calls [model]."""
+
+
+class TargetReader:
+    """Reads one target's list, one walk at a time. Making one costs next to nothing and never fails."""
+
+    def __init__(self, target: Target, clients: Clients) -> None:
+        self._target = target
+        self._access = clients.access(target)
+        self._was_read = False
+
+    @property
+    def account_id(self) -> str | None:
+        """The target's account: as configured, or as STS says of its credentials; None until then."""
+        return self._target.account_id or (None if self._target.assume_role else self._access.account_id)
+
+    def pages(self, max_pages: int, now: float) -> Iterator[JobPage]:
+        """Every page of the list, by creation time ascending: a job that is created meanwhile only adds to the end.
+
+        Args:
+            max_pages: more than these is `FailureReason.RUNAWAY_PAGINATION`.
+            now: Unix seconds, for a filter that reaches back from now.
+
+        Raises:
+            WalkError: for whatever goes wrong. Its cause is AWS's refusal, if there was one, or a
+                `NoCredentialsError`; else it has none.
+            Exception: a bug of ours, as it is.
+        """
+        bedrock: SignedClient | None = None
+        try:
+            bedrock = self._access.bedrock()
+            if self.account_id is None and self._target.assume_role is None:
+                self._access.ask_account_id()
+            yield from self._read(bedrock, max_pages, now)
+        except Exception as error:
+            explained = walk_error(error, lambda: self._lacks_service(bedrock))
+            if explained.reason is FailureReason.INTERNAL and not isinstance(error, ClientError):
+                raise
+            if explained.reason is FailureReason.CREDENTIALS:
+                self._access.forget()
+            raise explained from answer_of(error)
+
+    def _read(self, bedrock: SignedClient, max_pages: int, now: float) -> Iterator[JobPage]:
+        request = list_request(self._target, now)
+        tokens: set[str] = set()
+        for _ in range(max_pages):
+            page = read_page(_body(bedrock.list_model_customization_jobs(**request)))
+            yield page
+            token = page.next_token
+            del page  # or the traceback of a request that fails would keep it
+            if token is None:
+                self._was_read = True
+                return
+            if token in tokens:
+                message = f"the list repeated a page token after {len(tokens)} pages"
+                raise WalkError(FailureReason.RUNAWAY_PAGINATION, message)
+            tokens.add(token)
+            request["nextToken"] = token
+        message = f"the list has more than {max_pages} pages; raise poll.max_pages"
+        raise WalkError(FailureReason.RUNAWAY_PAGINATION, message)
+
+    def _lacks_service(self, bedrock: SignedClient | None) -> bool:
+        """Whether the endpoint is AWS's own, in a region that has no Bedrock and never had."""
+        region = self._target.region
+        if bedrock is None or self._was_read or f".{region}." not in bedrock.meta.endpoint_url:
+            return False
+        return lacks_bedrock(region)
+
+
+def list_request(target: Target, now: float) -> dict[str, Any]:
+    """Parameters of ``ListModelCustomizationJobs`` for a target, without the token."""
+    chosen = target.job_filter
+    request: dict[str, Any] = {"maxResults": PAGE_SIZE, "sortBy": "CreationTime", "sortOrder": "Ascending"}
+    if chosen.name_contains is not None:
+        request["nameContains"] = chosen.name_contains
+    after = now - chosen.created_within if chosen.created_within is not None else chosen.created_after
+    if after is not None:
+        request["creationTimeAfter"] = datetime.fromtimestamp(after, UTC)
+    return request
+
+
+def _body(answer: dict[str, Any]) -> bytes:
+    """The body of a good answer, which only one with status 200 is."""
+    status = answer["ResponseMetadata"]["HTTPStatusCode"]
+    if status != 200:
+        message = (
+            f"ListModelCustomizationJobs answered with status {status}; is a proxy or a wrong endpoint in between?"
+        )
+        raise WalkError(FailureReason.MALFORMED_RESPONSE, message)
+    body: bytes = answer["body"]
+    return body

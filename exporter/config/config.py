@@ -1,0 +1,44 @@
+"""What a configuration is once it is checked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from exporter.bedrock.settings import AwsSettings
+from exporter.fleet.schedule import Schedule
+from exporter.jobs.snapshot import Budget
+from exporter.targets.accounts import Discovery
+from exporter.targets.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration, checked.
+
+    Attributes:
+        targets: every account and region that the file names, in its order.
+        discovery: how to find more targets; None if the file does not ask for it.
+        schedule: when targets are walked, and how far.
+        budget: which jobs get series, and which are peers.
+        aws: how to talk to AWS.
+        digest: see `exporter.config.source.digest`.
+    """
+
+    targets: tuple[Target, ...]
+    discovery: Discovery | None
+    schedule: Schedule
+    budget: Budget
+    aws: AwsSettings
+    digest: str
+
+
+class ConfigError(ValueError):
+    """A configuration can't be used.
+
+    Attributes:
+        faults: one line each: the file, the line and path in it, the value, and what is expected.
+    """
+
+    def __init__(self, faults: list[str]) -> None:
+        super().__init__("\n".join(faults))
+        self.faults = faults

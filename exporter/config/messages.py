@@ -1,0 +1,209 @@
+"""Faults of a configuration file → one line each: file, line, path, the value as the file has it, what is expected."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import reprlib
+from collections.abc import Collection
+from datetime import date
+from typing import Any, get_args
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from exporter.config import schema
+from exporter.config.config import ConfigError
+from exporter.config.document import Mark
+
+KeyPath = tuple[str | int, ...]
+"""``("targets", 1, "regions")`` is ``targets[1].regions`` in messages."""
+
+MAX_FAULTS = 100
+"""Faults that are reported, in the order of the file; of the rest only the number."""
+
+_LONGEST_GUESS = 64
+"""Characters of names that are compared to propose one: comparing long texts takes the square of their length."""
+
+_TEXTS = {
+    "missing": "is missing",
+    "string_type": "{value} is not text; put it in quotes",
+    "string_too_short": "{value} is too short; the minimum length is {min_length}",
+    "string_too_long": "{value} is too long; the maximum length is {max_length}",
+    "int_type": "{value} is not a whole number",
+    "int_parsing": "{value} is not a whole number",
+    "int_parsing_size": "{value} is not a whole number",
+    "int_from_float": "{value} is not a whole number",
+    "finite_number": "{value} is not a whole number",
+    "bool_type": "{value} is not true or false",
+    "bool_parsing": "{value} is not true or false",
+    "list_type": "{value} is not a list",
+    "tuple_type": "{value} is not a list",
+    "dict_type": "{value} is not a mapping",
+    "model_type": "{value} is not a mapping",
+    "too_short": "is empty; add an entry, or leave the key out",
+    "greater_than_equal": "{value} is less than {ge}",
+    "less_than_equal": "{value} is more than {le}",
+    "value_error": "{value} {error}",
+}
+"""Type of a pydantic error → message."""
+
+
+class Faults:
+    """Collects the faults of a file. Of several at one path, the first one is reported.
+
+    Args:
+        file: the file's name.
+        document: as written in the file, before `exporter.config.variables`: a message quotes nothing else, so that
+            the value of an environment variable, which may be a secret, never stands in one.
+
+    Attributes:
+        document: as above.
+    """
+
+    def __init__(self, file: str, document: Any) -> None:  # noqa: ANN401 - whatever the file holds
+        self.document = document
+        self._file = file
+        self._found: dict[KeyPath, str | ErrorDetails] = {}
+        self._spoilt: set[KeyPath] = set()
+
+    def add(self, path: KeyPath, text: str) -> None:
+        """Add a fault in our own words."""
+        self._found.setdefault(path, text)
+
+    def add_invalid(self, error: ValidationError) -> None:
+        """Add all that pydantic found."""
+        for details in error.errors(include_url=False):
+            path: KeyPath = details["loc"]
+            if path and path[-1] == "[key]":
+                path = path[:-1]
+            elif details["type"] == "too_short" and self.written(path):  # only because nothing in it is valid
+                continue
+            self._found.setdefault(path, details)
+            self._spoilt.add(path[:2])
+
+    def written(self, path: KeyPath) -> Any:  # noqa: ANN401
+        """What the file has at a path; None if there is nothing."""
+        value = self.document
+        for part in path:
+            try:
+                value = value[part]
+            except (LookupError, TypeError):
+                return None
+        return value
+
+    def is_spoilt(self, *section: str | int) -> bool:
+        """Whether pydantic found faults in a section, named by the first two parts of its path."""
+        return section in self._spoilt
+
+    def quote(self, path: KeyPath, default: object = None) -> str:
+        """What the file has at a path, shortened, as a literal; `default` in its place if there is nothing."""
+        value = self.written(path)
+        return _QUOTE.repr(default if value is None else value)
+
+    def raise_if_any(self) -> None:
+        """Raise `ConfigError` if there are faults."""
+        if not self._found:
+            return
+        marked = [(self._mark(path), path) for path in self._found]
+        marked.sort(key=lambda item: item[0].index if item[0] else -1)
+        lines = [self._line(mark, path) for mark, path in marked[:MAX_FAULTS]]
+        if len(marked) > MAX_FAULTS:
+            lines.append(f"{self._file}: {len(marked) - MAX_FAULTS:,} more faults")
+        raise ConfigError(lines)
+
+    def _line(self, mark: Mark | None, path: KeyPath) -> str:
+        place = f"{self._file}:{mark.line + 1}" if mark else self._file
+        fault = self._found[path]
+        text = fault if isinstance(fault, str) else self._explain(path, fault)
+        return f"{place}: {spell(path)}{': ' if path else ''}{text}"
+
+    def _mark(self, path: KeyPath) -> Mark | None:
+        """Where a path stands, or the section that it is missing in; None for the whole file."""
+        value, mark = self.document, None
+        for part in path:
+            try:
+                value, mark = value[part], value.marks[part]
+            except (AttributeError, LookupError, TypeError):
+                break
+        return mark
+
+    def _explain(self, path: KeyPath, details: ErrorDetails) -> str:
+        kind, context = details["type"], details.get("ctx", {})
+        value = self.quote(path, details["input"]) if details["loc"] == path else _QUOTE.repr(path[-1])
+        if kind == "extra_forbidden":
+            return _unknown_key(path)
+        if kind == "string_pattern_mismatch":
+            return f"{value} is not {schema.PATTERNS[context['pattern']]}"
+        if kind == schema.UNKNOWN_REGION:
+            return f"{value} {not_a_region(self.written(path), context['known'])}"
+        return _TEXTS.get(kind, "{value} is not valid").format(value=value, **context)
+
+
+def not_a_region(name: str, known: Collection[str]) -> str:
+    """What to say after a text that is not `exporter.config.schema.is_region`."""
+    short = [other for other in known if len(other) <= _LONGEST_GUESS]
+    near = difflib.get_close_matches(name[:_LONGEST_GUESS].lower().replace("_", "-"), short)
+    nearest = max(near, key=lambda other: sorted(other) == sorted(name), default=None)  # letters swapped at best
+    if nearest is not None:
+        return (
+            f"is not an AWS region; did you mean {nearest!r}? If it is newer than this exporter, add it to "
+            "aws.extra_regions"
+        )
+    if re.fullmatch(schema.REGION, name):
+        return "is not an AWS region; if it is newer than this exporter, add it to aws.extra_regions"
+    return f"is not {schema.PATTERNS[schema.REGION]}"
+
+
+def _unknown_key(path: KeyPath) -> str:
+    """Propose the nearest of the keys that the schema has there."""
+    section: Any = schema.File
+    for part in path[:-1]:
+        if isinstance(part, str):
+            section = _section(section.model_fields[part].annotation)
+    keys = list(section.model_fields)
+    nearest = difflib.get_close_matches(str(path[-1])[:_LONGEST_GUESS], keys, n=1)
+    return (
+        f"unknown key; did you mean {nearest[0]!r}?" if nearest else f"unknown key; the keys here are {', '.join(keys)}"
+    )
+
+
+def _section(annotation: Any) -> Any:  # noqa: ANN401 - a type, such as list[Entry | None] | None
+    """The model in an annotation; None if there is none."""
+    if isinstance(annotation, type) and issubclass(annotation, schema.Section):
+        return annotation
+    return next(filter(None, map(_section, get_args(annotation))), None)
+
+
+def spell(path: KeyPath) -> str:
+    """``("targets", 1, "assume_role")`` as people write it: ``targets[1].assume_role``."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{_spell_key(part)}" for part in path)
+    return "".join(parts).removeprefix(".")
+
+
+def _spell_key(key: str) -> str:
+    return key if key and key.isprintable() and len(key) <= _QUOTE.maxstring else _QUOTE.repr(key)
+
+
+class _Quote(reprlib.Repr):
+    """`repr` that takes no more time and room for a large value than for a small one, with YAML's names of scalars."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlevel, self.maxdict, self.maxlist, self.maxstring, self.maxother = 3, 4, 4, 120, 120
+
+    def repr_bool(self, value: bool, _: int) -> str:
+        return "true" if value else "false"
+
+    def repr_NoneType(self, _: None, __: int) -> str:  # noqa: N802 - found by the name of the type, as those below
+        return "null"
+
+    def repr_date(self, value: date, _: int) -> str:
+        return repr(str(value))
+
+    repr_datetime = repr_date
+    repr_Section = reprlib.Repr.repr_dict  # noqa: N815
+    repr_Items = reprlib.Repr.repr_list  # noqa: N815
+
+
+_QUOTE = _Quote()

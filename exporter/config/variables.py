@@ -1,0 +1,64 @@
+"""``${NAME}`` in the values of a document."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from exporter.config.messages import Faults, KeyPath
+
+MAX_CHARACTERS = 4 * 1024 * 1024
+"""Length of all values that hold a variable, together: a file can name a long one a million times."""
+
+_VARIABLE = re.compile(r"\$(\$)?\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+
+def substitute(document: Any, environ: Mapping[str, str], faults: Faults) -> Any:  # noqa: ANN401 - whatever it holds
+    """A copy of a document, in plain dicts and lists, with environment variables in place of ``${NAME}``.
+
+    Every text but the keys is looked at; ``$${NAME}`` stands for ``${NAME}``. What a variable holds is neither YAML nor
+    substituted again.
+
+    Args:
+        document: as written in the file.
+        environ: the environment.
+        faults: gets a fault for each value with a variable that is missing or can't be used; the value then stays as it
+            is written.
+    """
+    return _Substitution(environ, faults).copy(document, ())
+
+
+class _Substitution:
+    def __init__(self, environ: Mapping[str, str], faults: Faults) -> None:
+        self._environ = environ
+        self._faults = faults
+        self._length = 0
+
+    def copy(self, value: Any, path: KeyPath) -> Any:  # noqa: ANN401
+        if isinstance(value, dict):
+            return {key: self.copy(item, (*path, key)) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.copy(item, (*path, index)) for index, item in enumerate(value)]
+        if not isinstance(value, str) or "$" not in value:
+            return value
+        try:
+            return self._substituted(value)
+        except ValueError as error:
+            self._faults.add(path, str(error))
+            return value
+
+    def _substituted(self, text: str) -> str:
+        names = [name for escaped, name in _VARIABLE.findall(text) if not escaped]
+        missing = list(dict.fromkeys(name for name in names if name not in self._environ))
+        if missing:
+            raise ValueError("; ".join(f"the environment variable {name} is not set" for name in missing[:10]))
+        self._length += len(text) + sum(len(self._environ[name]) for name in names)
+        if self._length > MAX_CHARACTERS:
+            raise ValueError(f"the values with variables are longer than {MAX_CHARACTERS:,} characters together")
+        value = _VARIABLE.sub(lambda match: match[0][1:] if match[1] else self._environ[match[2]], text)
+        try:
+            value.encode()
+        except UnicodeEncodeError:  # an environment variable can hold any bytes; the cause would quote them
+            raise ValueError(f"{text!r:.100} is not UTF-8 text once its variables are in place") from None
+        return value

@@ -1,0 +1,250 @@
+"""What `--doctor` found → a table for people, or JSON: which checks each target passed, and how to fix the rest. Pure.
+
+`exporter.doctor.checks` asks AWS.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from typing import NamedTuple
+
+from exporter.bedrock.answers import Problem
+from exporter.doctor import iam
+from exporter.doctor.advice import Step, steps
+from exporter.doctor.seen import Seen
+from exporter.errors import FailureReason
+from exporter.labels import account_of
+
+CLOCK_TOLERANCE = 120.0
+"""Seconds that the clock may be off. AWS rejects signatures more than 5 minutes off, and a wrong clock drifts."""
+
+
+# Findings -------------------------------------------------------------------------------------------------------------
+
+
+class Check(StrEnum):
+    """The checks, in order."""
+
+    CLOCK = "clock"
+    IDENTITY = "identity"
+    ROLE = "role"
+    REGION = "region"
+    PERMISSION = "permission"
+    PAGE = "page"
+
+
+class Outcome(StrEnum):
+    """How a check ended; skipped: it can't be made, or does not apply."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Finding(NamedTuple):
+    """The result of one check.
+
+    Attributes:
+        check: which one.
+        outcome: how it ended.
+        detail: what was seen; of a failure also what to do in general.
+        steps: what exactly to do, if that is known.
+    """
+
+    check: Check
+    outcome: Outcome
+    detail: str = ""
+    steps: tuple[Step, ...] = ()
+
+
+class Report(NamedTuple):
+    """All findings about one target, one for each check."""
+
+    seen: Seen
+    findings: tuple[Finding, ...]
+
+    @property
+    def place(self) -> str:
+        """The target's name in the configuration, and its region."""
+        return f"{self.seen.target.name} {self.seen.target.region}"
+
+    @property
+    def ok(self) -> bool:
+        """Whether no check failed."""
+        return all(finding.outcome is not Outcome.FAILED for finding in self.findings)
+
+
+def reports(seen: Iterable[Seen]) -> list[Report]:
+    """Judge the answers for every target."""
+    return [_report(each) for each in seen]
+
+
+def _report(seen: Seen) -> Report:
+    findings = {finding.check: finding for finding in (_clock(seen), _identity(seen), _role(seen), *_list(seen))}
+    if seen.duplicate_of is not None:
+        check = Check.ROLE if seen.target.assume_role else Check.IDENTITY
+        detail = f"{seen.duplicate_of} already watches this account in {seen.target.region}"
+        findings[check] = Finding(check, Outcome.FAILED, detail, (Step("Remove one of the two."),))
+    return Report(seen, tuple(findings.get(check, Finding(check, Outcome.SKIPPED)) for check in Check))
+
+
+def _clock(seen: Seen) -> Finding:
+    if seen.ahead is None:
+        return Finding(Check.CLOCK, Outcome.SKIPPED)
+    if not _clock_is_wrong(seen):
+        return Finding(Check.CLOCK, Outcome.PASSED, f"{seen.ahead:+.0f} s from AWS's")
+    off = f"{abs(seen.ahead) / 60:.0f} min {'ahead of' if seen.ahead > 0 else 'behind'} AWS's"
+    detail = f"this machine's clock is {off}; AWS rejects requests signed more than 5 minutes off"
+    return Finding(Check.CLOCK, Outcome.FAILED, detail, (Step("Set the clock of this machine, for example by NTP."),))
+
+
+def _clock_is_wrong(seen: Seen) -> bool:
+    return seen.ahead is not None and abs(seen.ahead) > CLOCK_TOLERANCE
+
+
+def _identity(seen: Seen) -> Finding:
+    target, identity = seen.target, seen.identity
+    if isinstance(identity, Problem):
+        return _unknown_identity(seen, identity)
+    if identity is None:
+        return Finding(Check.IDENTITY, Outcome.SKIPPED)
+    account = account_of(identity)
+    if target.assume_role is None and target.account_id not in {None, account}:
+        detail = f"account_id is {target.account_id}, but the credentials belong to {account}: {identity}"
+        return Finding(Check.IDENTITY, Outcome.FAILED, detail, (Step(f"Correct account_id of {target.name}."),))
+    return Finding(Check.IDENTITY, Outcome.PASSED, identity)
+
+
+def _unknown_identity(seen: Seen, problem: Problem) -> Finding:
+    listed, name = isinstance(seen.listed, str), seen.target.name
+    if not seen.has_credentials and seen.listed not in {None, problem}:
+        detail = "STS cannot identify an API key"
+        if not listed or seen.account_id is not None:
+            return Finding(Check.IDENTITY, Outcome.SKIPPED, detail)
+        detail = f"{detail}, and no job in the list tells the account"
+        return Finding(Check.IDENTITY, Outcome.FAILED, detail, (Step(f"Set account_id of {name}."),))
+    if listed and seen.account_id is None:
+        step = Step(f"Make AWS STS reachable, or set account_id of {name}.")
+        return Finding(Check.IDENTITY, Outcome.FAILED, problem.message, (step,))
+    if listed or (seen.role is not None and not _role_fails_alike(seen)):
+        return Finding(Check.IDENTITY, Outcome.SKIPPED, f"unknown, and not needed: {problem.message}")
+    return _failed(Check.IDENTITY, seen, problem)
+
+
+def _role_fails_alike(seen: Seen) -> bool:
+    """Whether the role fails for the reason that hides the identity: both come from STS."""
+    return (
+        isinstance(seen.identity, Problem)
+        and isinstance(seen.role, Problem)
+        and seen.role.reason is seen.identity.reason
+    )
+
+
+def _role(seen: Seen) -> Finding:
+    if _role_fails_alike(seen):
+        return Finding(Check.ROLE, Outcome.SKIPPED)
+    if isinstance(seen.role, Problem):
+        return _failed(Check.ROLE, seen, seen.role)
+    if seen.role is None:
+        return Finding(Check.ROLE, Outcome.SKIPPED, "" if seen.target.assume_role else "none is configured")
+    return Finding(Check.ROLE, Outcome.PASSED, seen.role)
+
+
+_FAILED_CHECK = {
+    FailureReason.UNSUPPORTED_REGION: Check.REGION,
+    FailureReason.NETWORK: Check.REGION,
+    FailureReason.TIMEOUT: Check.REGION,
+    FailureReason.ASSUME_ROLE_DENIED: Check.ROLE,
+    FailureReason.ACCESS_DENIED: Check.PERMISSION,
+    FailureReason.CREDENTIALS: Check.PERMISSION,
+}
+"""Why the list failed → the check that failed; the page for every other reason."""
+
+
+def _list(seen: Seen) -> list[Finding]:
+    """The findings that follow from the list."""
+    listed = seen.listed
+    if isinstance(listed, str):
+        passed = [Finding(check, Outcome.PASSED) for check in (Check.REGION, Check.PERMISSION)]
+        return [*passed, Finding(Check.PAGE, Outcome.PASSED, listed)]
+    if listed is None or listed == seen.identity:  # reported once is enough
+        return []
+    finding = _failed(_FAILED_CHECK.get(listed.reason, Check.PAGE), seen, listed)
+    if listed.reason is FailureReason.ACCESS_DENIED:  # by a service that exists
+        return [Finding(Check.REGION, Outcome.PASSED), finding]
+    return [finding]
+
+
+def _failed(check: Check, seen: Seen, problem: Problem) -> Finding:
+    if problem.reason is FailureReason.CREDENTIALS and _clock_is_wrong(seen):
+        return Finding(check, Outcome.SKIPPED, f"unclear while the clock is wrong: {problem.message}")
+    return Finding(check, Outcome.FAILED, problem.message, steps(seen, problem))
+
+
+# Reports → text -------------------------------------------------------------------------------------------------------
+
+_MARKS = {Outcome.PASSED: "✔", Outcome.FAILED: "✘", Outcome.SKIPPED: "–"}  # noqa: RUF001 - an en dash
+_PLAIN_MARKS = {Outcome.PASSED: "ok", Outcome.FAILED: "FAIL", Outcome.SKIPPED: "-"}
+
+
+def as_text(reports: Sequence[Report], *, plain: bool = False) -> str:
+    """A table of all checks; below it each failure and how to fix it, once for all targets that share it.
+
+    Args:
+        reports: of all targets.
+        plain: whether to use ASCII marks.
+    """
+    marks = _PLAIN_MARKS if plain else _MARKS
+    rows = [("target", *Check, "who")]
+    rows += [
+        (each.place, *(marks[finding.outcome] for finding in each.findings), each.seen.who or marks[Outcome.SKIPPED])
+        for each in reports
+    ]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
+    for places, finding in _failures(reports):
+        lines += ["", f"{marks[Outcome.FAILED]} {finding.check}: {', '.join(places)}"]
+        lines += _indented(finding.detail, 2)
+        for step in finding.steps:
+            lines += _indented(step.text, 2)
+            lines += _indented(iam.as_json(step.statement), 4) if step.statement else []
+    ok = sum(each.ok for each in reports)
+    return "\n".join([*lines, "", f"{ok} target{'' if ok == 1 else 's'} OK, {len(reports) - ok} failing", ""])
+
+
+def _failures(reports: Iterable[Report]) -> list[tuple[list[str], Finding]]:
+    """The failed checks, each with all targets for which it failed in the same way."""
+    groups: dict[str, tuple[list[str], Finding]] = {}
+    for each in reports:
+        for finding in each.findings:
+            if finding.outcome is Outcome.FAILED:
+                places, _ = groups.setdefault(repr(finding), ([], finding))
+                places.append(each.place)
+    return list(groups.values())
+
+
+def _indented(text: str, by: int) -> list[str]:
+    return [" " * by + line for line in text.splitlines()]
+
+
+def as_json(reports: Sequence[Report]) -> str:
+    """The same as one JSON document, for programs."""
+    document = {
+        "good": all(each.ok for each in reports),
+        "targets": [
+            {
+                "target": each.seen.target.name,
+                "region": each.seen.target.region,
+                "who": each.seen.who or None,
+                "good": each.ok,
+                "checks": [
+                    {**finding._asdict(), "steps": [step._asdict() for step in finding.steps]}
+                    for finding in each.findings
+                ],
+            }
+            for each in reports
+        ],
+    }
+    return json.dumps(document, indent=2) + "\n"

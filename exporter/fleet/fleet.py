@@ -1,0 +1,157 @@
+"""All targets that are watched."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from exporter.errors import FailureReason
+from exporter.fleet.loop import Conditions, TargetLoop, Walker
+from exporter.fleet.schedule import Schedule
+from exporter.fleet.slots import Slots
+from exporter.fleet.state import TargetState
+from exporter.jobs.snapshot import Budget
+from exporter.targets.claims import Claims
+from exporter.targets.target import Target
+
+NewWalker = Callable[[Target], Walker]
+"""Makes what walks a target. It must cost little and not fail: whatever is wrong shows at the first walk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Desired:
+    """What is to be watched.
+
+    Attributes:
+        targets: in order; of two that turn out to be the same account and region, the first one is watched.
+        schedule: when they are walked.
+        budget: which jobs count for what.
+        new_walker: makes what walks them; another function than before replaces every walker.
+        complete: whether these are all targets; False until the accounts of an organization have been listed.
+    """
+
+    targets: tuple[Target, ...]
+    schedule: Schedule
+    budget: Budget
+    new_walker: NewWalker
+    complete: bool = True
+
+
+class Fleet:
+    """Watches targets. Make and use it within one event loop.
+
+    Args:
+        desired: what to watch at first.
+        now: the wall clock, Unix seconds.
+        observe_walk: told how long each walk took, seconds.
+
+    Attributes:
+        ready: whether every target has finished its first walk, well or badly. Once True it stays so: targets that
+            come later take nothing from what a scrape shows.
+    """
+
+    def __init__(
+        self,
+        desired: Desired,
+        *,
+        now: Callable[[], float],
+        observe_walk: Callable[[float], None] = lambda _: None,
+    ) -> None:
+        self.ready = False
+        self._now = now
+        self._observe_walk = observe_walk
+        self._loops: dict[Target, TargetLoop] = {}
+        self._unwalked: set[TargetLoop] = set()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._desired = desired
+        self._slots = Slots(desired.schedule.concurrency)
+        self.reconcile(desired)
+
+    @property
+    def states(self) -> tuple[TargetState, ...]:
+        """What is known of every target, in their order.
+
+        A discovered target that is watched as another one already is not among them: nobody asked for it twice.
+        """
+        states = [loop.state for loop in self._loops.values()]
+        return tuple([state for state in states if not (state.target.discovered and _is_duplicate(state))])
+
+    def reconcile(self, desired: Desired) -> None:
+        """Watch these targets from now on: stop what left, start what is new, hand over what stays.
+
+        A target that was watched before, whatever its name and labels were, keeps its state and the rhythm of its
+        walks.
+        """
+        before, self._desired = self._desired, desired
+        if desired.schedule.concurrency != before.schedule.concurrency:
+            self._slots = Slots(desired.schedule.concurrency)  # walks under way give their slot back to the old ones
+        reopen = desired.new_walker is not before.new_walker
+        self._claims = Claims(desired.targets)
+        conditions = Conditions(
+            schedule=desired.schedule,
+            budget=desired.budget,
+            slots=self._slots,
+            duplicate_of=self._duplicate_of,
+            now=self._now,
+            observe_walk=self._observe_walk,
+            walked=self._walked,
+        )
+        known = {target.route: loop for target, loop in self._loops.items()}
+        self._loops, fresh = {}, []
+        for target in desired.targets:
+            loop = known.pop(target.route, None)
+            if loop is None:
+                loop = TargetLoop(target, desired.new_walker(target), conditions)
+                fresh.append(loop)
+            else:
+                loop.adopt(target, conditions, desired.new_walker(target) if reopen else None)
+                if loop.state.good is not None:
+                    self._claims.claim(target, loop.state.good.account_id)
+            self._loops[target] = loop
+        for loop in known.values():
+            loop.stop()
+        self._unwalked = (self._unwalked | set(fresh)) - set(known.values())
+        self._latch_ready()
+        self._start(fresh)
+
+    async def run(self) -> None:
+        """Walk the targets until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as self._tasks:
+                self._start(list(self._loops.values()))
+                await asyncio.Event().wait()  # for ever: targets may come later
+        finally:
+            self._tasks = None
+
+    async def run_once(self) -> None:
+        """Walk every target once."""
+        async with asyncio.TaskGroup() as walks:
+            for loop in self._loops.values():
+                walks.create_task(loop.walk())
+
+    def _start(self, loops: list[TargetLoop]) -> None:
+        if self._tasks is not None:
+            for number, loop in enumerate(loops, start=1):
+                loop.start(self._tasks, number / len(loops))
+
+    def _duplicate_of(self, target: Target, account_id: str | None) -> Target | None:
+        """The target that watches this account in this region instead, if there is one ahead of `target`."""
+        before = self._claims.owner(target, account_id)
+        owner = self._claims.claim(target, account_id)
+        if owner != target:
+            return owner
+        if before not in {None, target}:  # it was there first, but comes later in the order
+            self._loops[before].yield_to(target)
+        return None
+
+    def _walked(self, loop: TargetLoop) -> None:
+        self._unwalked.discard(loop)
+        self._latch_ready()
+
+    def _latch_ready(self) -> None:
+        self.ready = self.ready or (self._desired.complete and not self._unwalked)
+
+
+def _is_duplicate(state: TargetState) -> bool:
+    return state.failure is not None and state.failure.reason is FailureReason.DUPLICATE_TARGET

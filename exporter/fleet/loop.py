@@ -1,0 +1,233 @@
+"""One target: its walks, its last good walk, and when that is stale. Nobody else changes any of it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from exporter.errors import FailureReason, WalkError, describe_bug
+from exporter.fleet.schedule import Schedule
+from exporter.fleet.slots import Slots
+from exporter.fleet.state import Failed, TargetState, Walked, advance
+from exporter.jobs.snapshot import Budget
+from exporter.labels import UNKNOWN
+from exporter.targets.target import Target
+
+_log = logging.getLogger(__name__)
+
+UNSUPPORTED_INTERVAL = 3600.0
+"""Seconds between two walks of a target whose region lacks the service: it may come, but not within the minute."""
+
+
+class Walker(Protocol):
+    """Walks a target: a `walk.TargetWalker`, or a test's stand-in.
+
+    Attributes:
+        account_id: as configured or learnt; None until then.
+    """
+
+    @property
+    def account_id(self) -> str | None: ...  # noqa: D102 - above
+
+    async def walk(self, target: Target, budget: Budget, schedule: Schedule, now: float) -> Walked:
+        """Walk once, at `now` (Unix seconds), within the schedule's timeout; raises `WalkError`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What every target's loop works under; replaced as a whole by a reload.
+
+    Attributes:
+        schedule: when to walk.
+        budget: which jobs count for what.
+        slots: shared by all targets.
+        duplicate_of: (target, account id) → the target that watches this account in this region already, or None.
+        now: the wall clock, Unix seconds; only ever published, never used to wait.
+        observe_walk: told how long each walk took, seconds.
+        walked: told when a walk has ended, well or badly.
+    """
+
+    schedule: Schedule
+    budget: Budget
+    slots: Slots
+    duplicate_of: Callable[[Target, str | None], Target | None]
+    now: Callable[[], float]
+    observe_walk: Callable[[float], None]
+    walked: Callable[[TargetLoop], None]
+
+
+class TargetLoop:
+    """Walks one target at its interval and owns what is known of it. Runs in the event loop, whose clock is monotonic.
+
+    Walks of a target never overlap; one that takes longer than the interval skips starts. The last good walk stays
+    while walks fail, until it is stale.
+
+    Attributes:
+        state: what is known of the target.
+    """
+
+    def __init__(self, target: Target, walker: Walker, conditions: Conditions) -> None:
+        self.state = TargetState(target, target.account_id or UNKNOWN)
+        self._walker = walker
+        self._conditions = conditions
+        self._task: asyncio.Task[None] | None = None
+        self._started = 0.0  # when the last walk was due to start, on the event loop's clock
+        self._rescheduled = asyncio.Event()
+        self._retry = False
+        self._stale: asyncio.TimerHandle | None = None
+
+    @property
+    def target(self) -> Target:
+        """The target, as it is configured now."""
+        return self.state.target
+
+    def start(self, tasks: asyncio.TaskGroup, phase: float) -> None:
+        """Walk now, then `phase` (above 0, at most 1) of an interval later, and then at every interval."""
+        self._task = tasks.create_task(self._run(phase))
+
+    def stop(self) -> None:
+        """Watch the target no longer; a walk that is under way is cut off."""
+        self._cancel_stale_timer()
+        if self._task is not None:
+            self._task.cancel()
+
+    def adopt(self, target: Target, conditions: Conditions, walker: Walker | None = None) -> None:
+        """Go on under a new configuration, in which the target may have another name and other labels.
+
+        Args:
+            target: the same target, as it is configured now.
+            conditions: from now on.
+            walker: what walks it from now on; None if that stays. A new one may reach what the old one did not.
+        """
+        before, self._conditions = self._conditions.schedule, conditions
+        schedule = conditions.schedule
+        if target != self.target:
+            self.state = replace(self.state, target=target, good=_relabelled(self.state.good, target))
+        if walker is not None:
+            self._walker = walker
+            self._retry = True
+        if self._stale is not None and schedule.stale_after != before.stale_after:
+            self._go_stale_at(self._stale.when() + schedule.stale_after - before.stale_after)
+        if self._retry or schedule.interval != before.interval:
+            self._rescheduled.set()
+
+    def yield_to(self, owner: Target) -> None:
+        """Publish no more jobs: `owner` turned out to be the same account and region, and comes first."""
+        self._publish(_duplicate(self.target, self.state.account_id, owner))
+
+    async def walk(self) -> None:
+        """Walk once, as soon as there is a slot, and publish the outcome."""
+        outcome: Walked | Failed | None = None
+        async with self._conditions.slots.of(self.state):
+            if self.target.account_id is not None:
+                outcome = self._judge(self.target.account_id)
+            outcome = outcome or await self._timed_walk()
+        if isinstance(outcome, Walked):
+            outcome = self._judge(outcome.account_id) or outcome
+        self._publish(outcome)
+        self._conditions.walked(self)
+
+    async def _run(self, phase: float) -> None:
+        clock = asyncio.get_running_loop().time
+        self._started = clock()
+        ahead = (1.0 - phase) * self._conditions.schedule.interval  # once, so that targets spread
+        while True:
+            self._retry = False
+            await self.walk()
+            pause = self._pause()
+            skipped = max(0, math.ceil((clock() - self._started + ahead) / pause) - 1) * pause
+            while (wait := self._started + skipped + self._pause() - ahead - clock()) > 0:
+                self._rescheduled.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await self._rescheduled.wait()
+            self._started, ahead = self._started + skipped + self._pause() - ahead, 0.0
+
+    def _pause(self) -> float:
+        """Seconds between the starts of two walks."""
+        rests = self.state.is_unsupported and not self._retry
+        return max(UNSUPPORTED_INTERVAL if rests else 0.0, self._conditions.schedule.interval)
+
+    async def _timed_walk(self) -> Walked | Failed:
+        clock = asyncio.get_running_loop().time
+        started = clock()
+        try:
+            conditions = self._conditions
+            return await self._walker.walk(self.target, conditions.budget, conditions.schedule, conditions.now())
+        except WalkError as error:
+            return Failed(self._walker.account_id, error.reason, error.message)
+        except Exception as error:  # noqa: BLE001 - a bug in one walk must not end the loop of its target
+            return Failed(self._walker.account_id, FailureReason.INTERNAL, *describe_bug(error))
+        finally:
+            self._conditions.observe_walk(clock() - started)
+
+    def _judge(self, account_id: str | None) -> Failed | None:
+        """A failure if another target is this account and region already."""
+        owner = self._conditions.duplicate_of(self.target, account_id)
+        return _duplicate(self.target, account_id, owner) if owner is not None else None
+
+    def _publish(self, outcome: Walked | Failed) -> None:
+        before, self.state = self.state, advance(self.state, outcome, self._conditions.now())
+        if isinstance(outcome, Walked):
+            self.state = replace(self.state, good=_relabelled(outcome, self.target))  # a reload may have come meanwhile
+            self._go_stale_at(asyncio.get_running_loop().time() + self._conditions.schedule.stale_after)
+        elif self.state.stale:
+            self._cancel_stale_timer()
+        _ = self.state.text  # rendered when it changes, not when somebody scrapes
+        _log_change(before, self.state)
+
+    def _go_stale_at(self, when: float) -> None:
+        self._cancel_stale_timer()
+        self._stale = asyncio.get_running_loop().call_at(when, self._go_stale)
+
+    def _cancel_stale_timer(self) -> None:
+        if self._stale is not None:
+            self._stale.cancel()
+            self._stale = None
+
+    def _go_stale(self) -> None:
+        self._stale = None
+        self.state = replace(self.state, stale=True)
+        _log.warning("no good walk within stale_after; the series of the target's jobs end", extra=_about(self.state))
+
+
+def _duplicate(target: Target, account_id: str | None, owner: Target) -> Failed:
+    message = (
+        f"{target.name} is account {account_id} in {target.region}, which {owner.name} watches already; "
+        "remove one of the two"
+    )
+    return Failed(account_id, FailureReason.DUPLICATE_TARGET, message)
+
+
+def _relabelled(good: Walked | None, target: Target) -> Walked | None:
+    """The walk as one of the target as it is configured now; the same one, with its text, if its labels are."""
+    return replace(good, target=target) if good and good.target.labels != target.labels else good
+
+
+def _about(state: TargetState) -> dict[str, object]:
+    return {"target": state.target.name, "account": state.account_id, "region": state.target.region}
+
+
+def _log_change(before: TargetState, after: TargetState) -> None:
+    """Log what a walk changed, not every walk."""
+    about = _about(after)
+    old, new = before.failure, after.failure
+    if new is None and after.good is not None and (before.last_walk is None or old is not None):
+        was = {"was": old.reason} if old else {}
+        _log.info("target is up", extra={**about, "jobs": after.good.jobs, "pages": after.good.pages, **was})
+    elif new is not None and (old is None or new.reason is not old.reason):
+        extra = {**about, "reason": new.reason, "detail": new.message}
+        if new.traceback:
+            extra["traceback"] = new.traceback
+        _log.log(logging.INFO if after.is_unsupported else logging.WARNING, "target is down", extra=extra)
+    if new is None and after.good is not None:
+        known = before.good.complaints if before.good else ()
+        for complaint in after.good.complaints:
+            if complaint not in known:
+                _log.warning("malformed job left out", extra={**about, "detail": complaint})

@@ -1,0 +1,1 @@
+"""What jobs are and mean, and how they look on `/metrics`. Pure: no clock, lock, socket or boto3."""

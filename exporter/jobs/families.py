@@ -1,0 +1,332 @@
+"""The table of metric families: name, type, help, labels and a pure function to samples.
+
+`docs/metrics.md` is generated from it. To add a family is to add an entry here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Generic, Literal, NamedTuple, TypeVar
+
+from msgspec import Struct
+
+from exporter.jobs.job import STATUSES, Job, SubTasks
+from exporter.jobs.snapshot import DurationSummary, Snapshot
+
+JOBS_PREFIX = "bedrock_model_customization_"
+EXPORTER_PREFIX = "bedrock_exporter_"
+
+TARGET_LABELS = ("aws_account_id", "aws_region")
+"""On every series about a target, followed by the target's own labels from the configuration."""
+
+JOB_LABELS = ("job_id", "job_name", "customization_type")
+"""After the target's, on every series of one job."""
+
+T_contra = TypeVar("T_contra", contravariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Family(Generic[T_contra]):
+    """One metric family.
+
+    Attributes:
+        name: the whole name; of a counter with ``_total``.
+        kind: its type. What others call an info or a state set is a gauge here: promtool reads no OpenMetrics types.
+        help: what it means, where it comes from, and how old it is.
+        samples: what it is about → its samples; the common labels are not among those given.
+        labels: the labels of the samples beyond the common ones.
+    """
+
+    name: str
+    kind: Literal["gauge", "counter", "summary"]
+    help: str
+    samples: Callable[[T_contra], Iterator[Sample]]
+    labels: tuple[str, ...] = ()
+
+
+class Since(Struct, frozen=True, gc=False):
+    """A value that grows: the seconds since `timestamp` (Unix seconds) at the scrape, never below 0."""
+
+    timestamp: float
+
+
+class Sample(Struct, frozen=True, gc=False):
+    """One sample of a family.
+
+    Attributes:
+        value: a number, or `Since`, which is filled in at the scrape.
+        labels: values of the family's own labels, in its order; after them the quantile of a summary.
+        suffix: appended to the family's name: ``_sum`` or ``_count`` of a summary.
+    """
+
+    value: float | Since
+    labels: tuple[str, ...] = ()
+    suffix: str = ""
+
+
+class JobSeries(NamedTuple):
+    """A job that gets series of its own.
+
+    Attributes:
+        job: the job.
+        subtasks: as `Job.subtasks` has them.
+        snapshot: the one that it is in.
+    """
+
+    job: Job
+    subtasks: SubTasks
+    snapshot: Snapshot
+
+
+def _jobs(snapshot: Snapshot) -> Iterator[Sample]:
+    for labels, count in snapshot.jobs.items():
+        yield Sample(count, labels)
+
+
+def _subtasks(snapshot: Snapshot) -> Iterator[Sample]:
+    for labels, count in snapshot.subtasks.items():
+        yield Sample(count, labels)
+
+
+def _completed_jobs(snapshot: Snapshot) -> Iterator[Sample]:
+    for labels, durations in snapshot.completed.items():
+        yield from _summary(labels, durations)
+
+
+def _completed_subtasks(snapshot: Snapshot) -> Iterator[Sample]:
+    for labels, durations in snapshot.completed_subtasks.items():
+        yield from _summary(labels, durations)
+
+
+def _summary(labels: tuple[str, ...], durations: DurationSummary) -> Iterator[Sample]:
+    for quantile, seconds in (("0.5", durations.median), ("0.95", durations.p95)):
+        if seconds is not None:
+            yield Sample(seconds, (*labels, quantile))
+    yield Sample(durations.sum, labels, "_sum")
+    yield Sample(durations.count, labels, "_count")
+
+
+def _job_info(series: JobSeries) -> Iterator[Sample]:
+    job = series.job
+    yield Sample(1, (job.job_arn, job.base_model, job.custom_model_name))
+
+
+def _job_status(series: JobSeries) -> Iterator[Sample]:
+    current = series.job.status
+    for status in STATUSES if current in STATUSES else (*STATUSES, current):
+        yield Sample(int(status == current), (status,))
+
+
+def _job_created(series: JobSeries) -> Iterator[Sample]:
+    yield Sample(series.job.created)
+
+
+def _job_last_modified(series: JobSeries) -> Iterator[Sample]:
+    if series.job.last_modified is not None:
+        yield Sample(series.job.last_modified)
+
+
+def _job_ended(series: JobSeries) -> Iterator[Sample]:
+    if series.job.ended is not None:
+        yield Sample(series.job.ended)
+
+
+def _job_time_since_last_modified(series: JobSeries) -> Iterator[Sample]:
+    if series.job.last_modified is not None:
+        yield Sample(Since(series.job.last_modified))
+
+
+def _job_duration(series: JobSeries) -> Iterator[Sample]:
+    job = series.job
+    if not job.has_ended:
+        yield Sample(Since(job.created))
+    elif job.ended is not None:
+        yield Sample(max(0.0, job.ended - job.created))
+
+
+def _job_expected_duration(series: JobSeries) -> Iterator[Sample]:
+    expected = series.snapshot.expected_duration(series.job)
+    if expected is not None:
+        yield Sample(expected)
+
+
+def _job_waiting(series: JobSeries) -> Iterator[Sample]:
+    since = series.job.waiting_since
+    if since is not None:
+        yield Sample(Since(since))
+
+
+def _subtask_status(series: JobSeries) -> Iterator[Sample]:
+    for name, subtask in series.subtasks:
+        yield Sample(1, (name, subtask.status))
+
+
+def _subtask_duration(series: JobSeries) -> Iterator[Sample]:
+    job = series.job
+    for name, subtask in series.subtasks:
+        started = subtask.started
+        if started is None:
+            continue
+        # A sub-task that AWS still calls InProgress when its job has ended went no further than the job.
+        end = job.ended if subtask.runs and job.has_ended else subtask.last_modified
+        if subtask.runs and not job.has_ended:
+            yield Sample(Since(started), (name,))
+        elif end is not None:
+            yield Sample(max(0.0, end - started), (name,))
+
+
+def _subtask_expected_duration(series: JobSeries) -> Iterator[Sample]:
+    for name, subtask in series.subtasks:
+        if subtask.runs:
+            expected = series.snapshot.expected_subtask_duration(series.job, name)
+            if expected is not None:
+                yield Sample(expected, (name,))
+
+
+def _subtask_started(series: JobSeries) -> Iterator[Sample]:
+    for name, subtask in series.subtasks:
+        if (started := subtask.started) is not None:
+            yield Sample(started, (name,))
+
+
+def _subtask_last_modified(series: JobSeries) -> Iterator[Sample]:
+    for name, subtask in series.subtasks:
+        if (modified := subtask.last_modified) is not None:
+            yield Sample(modified, (name,))
+
+
+_LIST = "From ListModelCustomizationJobs; as old as the last good walk."
+_GROWS = "From ListModelCustomizationJobs; as old as the last good walk, the time filled in at the scrape."
+
+SNAPSHOT_FAMILIES: tuple[Family[Snapshot], ...] = (
+    Family(
+        JOBS_PREFIX + "jobs",
+        "gauge",
+        f"Jobs in the list (after the target's filter), by status and type; 0 for a known pair without jobs. {_LIST}",
+        _jobs,
+        ("status", "customization_type"),
+    ),
+    Family(
+        JOBS_PREFIX + "subtasks",
+        "gauge",
+        f"Number of sub-tasks of jobs that have not ended, by state, zero for a known one that none is in. {_LIST}",
+        _subtasks,
+        ("subtask", "status"),
+    ),
+    Family(
+        JOBS_PREFIX + "completed_job_duration_seconds",
+        "summary",
+        f"Seconds from creation to end of the jobs completed within baseline_window. {_LIST}",
+        _completed_jobs,
+        ("base_model", "customization_type"),
+    ),
+    Family(
+        JOBS_PREFIX + "completed_subtask_duration_seconds",
+        "summary",
+        f"Seconds from start to end of the completed sub-tasks of the jobs completed within baseline_window. {_LIST}",
+        _completed_subtasks,
+        ("base_model", "customization_type", "subtask"),
+    ),
+)
+"""About all jobs of a target; exact."""
+
+JOB_FAMILIES: tuple[Family[JobSeries], ...] = (
+    Family(
+        JOBS_PREFIX + "job_info",
+        "gauge",
+        f"What is fixed about a job, always 1. {_LIST}",
+        _job_info,
+        ("job_arn", "base_model", "custom_model_name"),
+    ),
+    Family(
+        JOBS_PREFIX + "job_status",
+        "gauge",
+        f"1 for the current status of a job, 0 for the other known ones. {_LIST}",
+        _job_status,
+        ("status",),
+    ),
+    Family(JOBS_PREFIX + "job_created_timestamp_seconds", "gauge", f"Unix time of creation. {_LIST}", _job_created),
+    Family(
+        JOBS_PREFIX + "job_last_modified_timestamp_seconds",
+        "gauge",
+        f"Unix time of the last modification; absent if AWS gives none. {_LIST}",
+        _job_last_modified,
+    ),
+    Family(
+        JOBS_PREFIX + "job_ended_timestamp_seconds",
+        "gauge",
+        f"Unix time at which a job ended: endTime, else its last modification; absent while it runs. {_LIST}",
+        _job_ended,
+    ),
+    Family(
+        JOBS_PREFIX + "job_time_since_last_modified_seconds",
+        "gauge",
+        f"Seconds since the last modification of a job. {_GROWS}",
+        _job_time_since_last_modified,
+    ),
+    Family(
+        JOBS_PREFIX + "job_duration_seconds",
+        "gauge",
+        f"Seconds from creation to the end of a job, or to now while it runs. {_GROWS}",
+        _job_duration,
+    ),
+    Family(
+        JOBS_PREFIX + "job_expected_duration_seconds",
+        "gauge",
+        "0.95 quantile of the durations of completed peers (same target, base model and type; at least 5) of a job "
+        f"that runs. {_LIST}",
+        _job_expected_duration,
+    ),
+    Family(
+        JOBS_PREFIX + "job_waiting_seconds",
+        "gauge",
+        "Seconds that an InProgress job with status details has had no sub-task running, counted from the end of the "
+        f"last one or from creation; absent while one runs. {_GROWS}",
+        _job_waiting,
+    ),
+    Family(
+        JOBS_PREFIX + "subtask_status",
+        "gauge",
+        f"1 for the current state of a sub-task of a job; there is no series for the others. {_LIST}",
+        _subtask_status,
+        ("subtask", "status"),
+    ),
+    Family(
+        JOBS_PREFIX + "subtask_duration_seconds",
+        "gauge",
+        f"Seconds from the start of a sub-task to its end, or to now while it runs; absent before. {_GROWS}",
+        _subtask_duration,
+        ("subtask",),
+    ),
+    Family(
+        JOBS_PREFIX + "subtask_expected_duration_seconds",
+        "gauge",
+        "0.95 quantile of the durations of a running sub-task's completed peers (same target, base model, type and "
+        f"sub-task; at least 10). {_LIST}",
+        _subtask_expected_duration,
+        ("subtask",),
+    ),
+    Family(
+        JOBS_PREFIX + "subtask_started_timestamp_seconds",
+        "gauge",
+        f"Unix time at which a sub-task started; absent before. {_LIST}",
+        _subtask_started,
+        ("subtask",),
+    ),
+    Family(
+        JOBS_PREFIX + "subtask_last_modified_timestamp_seconds",
+        "gauge",
+        f"Unix time of the last modification of a sub-task, the end of one that has ended. {_LIST}",
+        _subtask_last_modified,
+        ("subtask",),
+    ),
+)
+"""About one job; for the jobs within the budget."""
+
+LABEL_NAMES = frozenset(
+    {*TARGET_LABELS, *JOB_LABELS, "reason", "quantile", "le", "job", "instance"}
+    | {label for family in SNAPSHOT_FAMILIES for label in family.labels}
+    | {label for family in JOB_FAMILIES for label in family.labels}
+)
+"""Names that a target's own labels can't have: those of the tables, and those that Prometheus sets at the scrape."""

@@ -1,0 +1,75 @@
+"""What one complete walk of a target's list showed. Immutable values; `fold` makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from exporter.jobs.job import Job
+
+MIN_PEERS = 5
+"""Completed jobs that it takes before a job's duration is called expected."""
+
+MIN_SUBTASK_PEERS = 10
+"""Completed sub-tasks that it takes before a sub-task's duration is called expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """Which jobs count for what.
+
+    Attributes:
+        retain: seconds after its end for which an ended job keeps series of its own.
+        max_jobs: ended jobs with series of their own, at most; of jobs that run, five times as many.
+        baseline_window: seconds back within which completed jobs count as peers.
+    """
+
+    retain: float
+    max_jobs: int
+    baseline_window: float
+
+
+@dataclass(frozen=True, slots=True)
+class DurationSummary:
+    """Durations of peers, in seconds: completed jobs, or one of their sub-tasks, of one base model and type.
+
+    The quantiles are None for the peers whose model or type is folded into ``other``: they have nothing in common.
+    """
+
+    count: int
+    sum: float
+    median: float | None
+    p95: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What one complete walk of a target's list showed.
+
+    Attributes:
+        jobs: (status, customization type) → number of jobs. Exact; zero-filled for every known pair.
+        subtasks: (sub-task, status) → number of sub-tasks of jobs that have not ended. Zero-filled.
+        completed: (base model, customization type) → durations of jobs completed within the baseline window.
+        completed_subtasks: (base model, customization type, sub-task) → durations of their sub-tasks.
+        job_series: the jobs that get series of their own: those that run, then ended ones, newest end first.
+        job_series_omitted: jobs that run or are within `retain` and that the budget left out of `job_series`.
+        label_values_folded: statuses, customization types and base models that are shown as ``other``.
+    """
+
+    jobs: Mapping[tuple[str, str], int]
+    subtasks: Mapping[tuple[str, str], int]
+    completed: Mapping[tuple[str, str], DurationSummary]
+    completed_subtasks: Mapping[tuple[str, str, str], DurationSummary]
+    job_series: tuple[Job, ...]
+    job_series_omitted: int
+    label_values_folded: int = 0
+
+    def expected_duration(self, job: Job) -> float | None:
+        """0.95 quantile of the durations of a running job's peers, seconds; None below `MIN_PEERS` peers."""
+        peers = self.completed.get((job.base_model, job.customization_type))
+        return peers.p95 if peers and peers.count >= MIN_PEERS and not job.has_ended else None
+
+    def expected_subtask_duration(self, job: Job, subtask: str) -> float | None:
+        """The same of a sub-task that runs, one of `SUBTASKS`; None below `MIN_SUBTASK_PEERS` peers."""
+        peers = self.completed_subtasks.get((job.base_model, job.customization_type, subtask))
+        return peers.p95 if peers and peers.count >= MIN_SUBTASK_PEERS and not job.has_ended else None

@@ -1,0 +1,84 @@
+"""Families and what they are about → lines of the exposition, the same in both formats. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from exporter.jobs.families import JOB_FAMILIES, JOB_LABELS, SNAPSHOT_FAMILIES, Family, JobSeries, Since
+from exporter.jobs.snapshot import Snapshot
+from exporter.labels import Labels
+
+
+class FamilyText(NamedTuple):
+    """Samples of one family, rendered.
+
+    Attributes:
+        fixed: complete lines, each with its line feed.
+        growing: a bytes template of complete lines, with a ``%.3f`` where a value grows; other ``%`` are doubled.
+        since: Unix seconds since which the values grow, one for each place of the template.
+    """
+
+    fixed: bytes
+    growing: bytes = b""
+    since: tuple[float, ...] = ()
+
+
+Text = Mapping[str, FamilyText]
+"""Name of a family → its samples. Families without samples are left out."""
+
+
+def render_snapshot(labels: Labels, snapshot: Snapshot) -> Text:
+    """The samples of every family about a snapshot and its jobs.
+
+    Args:
+        labels: on every series of the target.
+        snapshot: what its last good walk showed.
+    """
+    common = spell(labels)
+    series = []
+    for job in snapshot.job_series:
+        own = spell(zip(JOB_LABELS, (job.id, job.job_name, job.customization_type), strict=True))
+        series.append((f"{common},{own}", JobSeries(job, job.subtasks, snapshot)))
+    return _render(SNAPSHOT_FAMILIES, [(common, snapshot)]) | _render(JOB_FAMILIES, series)
+
+
+def render(families: Iterable[Family[Any]], labels: Labels, subject: object) -> Text:
+    """The samples of families about one subject, with these labels on every series."""
+    return _render(families, [(spell(labels), subject)])
+
+
+def _render(families: Iterable[Family[Any]], subjects: Sequence[tuple[str, object]]) -> dict[str, FamilyText]:
+    texts = ((family.name, _lines(family, subjects)) for family in families)
+    return {name: text for name, text in texts if text.fixed or text.since}
+
+
+def spell(labels: Iterable[tuple[str, str]]) -> str:
+    """Labels (name, value) as both formats write them, without the braces."""
+    return ",".join([f'{name}="{escape(value)}"' for name, value in labels])
+
+
+def escape(value: str) -> str:
+    r"""A label value as both formats want it: ``\``, ``"`` and the line feed escaped."""
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+
+
+def _lines(family: Family[Any], subjects: Iterable[tuple[str, Any]]) -> FamilyText:
+    """A family's samples about all subjects; with each, the labels that all of its samples have."""
+    name, names, samples = family.name, (*family.labels, "quantile"), family.samples
+    spelt: dict[tuple[str, ...], str] = {(): ""}  # most samples have one of a few label values
+    fixed: list[str] = []
+    growing: list[str] = []
+    since: list[float] = []
+    for common, subject in subjects:
+        for sample in samples(subject):
+            value, suffix = sample.value, sample.suffix
+            own = spelt.get(sample.labels)
+            if own is None:
+                own = spelt[sample.labels] = "," + spell(zip(names, sample.labels, strict=False))
+            if isinstance(value, Since):
+                growing.append(f"{name}{suffix}{{{common}{own}}} ".replace("%", "%%") + "%.3f\n")
+                since.append(value.timestamp)
+            else:
+                fixed.append(f"{name}{suffix}{{{common}{own}}} {value!r}\n")
+    return FamilyText("".join(fixed).encode(), "".join(growing).encode(), tuple(since))

@@ -1,0 +1,34 @@
+"""Which of several exporters watches a target."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from exporter.targets.claims import identity
+from exporter.targets.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of several exporters that share a configuration.
+
+    Each target belongs to exactly one of them, by rendezvous hashing: the shard whose hash with the target is highest.
+    When a shard is added, only its own targets move: 1 in `total`.
+
+    Attributes:
+        index: from 0.
+        total: how many exporters there are.
+    """
+
+    index: int = 0
+    total: int = 1
+
+    def owns(self, target: Target) -> bool:
+        """Whether the target belongs to this shard.
+
+        Two targets with one configured identity always share a shard, so that it can tell that they are the same.
+        """
+        account, region = identity(target, None)
+        key = f"{account} {region} ".encode()
+        return self.index == max(range(self.total), key=lambda shard: blake2b(key + b"%d" % shard).digest())

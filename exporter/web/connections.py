@@ -1,0 +1,231 @@
+"""Connections of HTTP clients: aiohttp's, with every wait and every buffer bounded, so that none stalls or fills us."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import math
+import resource
+import socket
+import struct
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import cast
+
+from exporter.web.aiohttp_web import web
+
+_log = logging.getLogger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_KERNEL_BUFFER = 1 << 18  # or Linux would hold megabytes for each client that does not read
+_SLICE = 1 << 17  # more than the 64 KiB from which on aiohttp waits after a write
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What clients may use. Times in seconds, sizes in bytes.
+
+    Attributes:
+        header: from a connection's start to its first complete request, however many bytes arrive meanwhile.
+        keep_alive: from a response to the next complete request. Longer than most scrape intervals, so that Prometheus
+            keeps its connection.
+        write: from a request until the client has read the response.
+        request: size of one request, or of several that are queued. aiohttp limits a header line to 8,190.
+        unread: responses being read, one that several clients read counted once. Beyond it, the clients that have kept
+            us waiting longest are cut.
+        connections: at once. They also take at most half of the file descriptors, and one address at most three
+            quarters of them: behind a proxy everyone has the same one.
+    """
+
+    header: float = 10.0
+    keep_alive: float = 75.0
+    write: float = 30.0
+    request: int = 1 << 16
+    unread: int = 64 << 20
+    connections: int = 512
+
+
+class Connection(web.RequestHandler):
+    """One client's connection, with a deadline for whatever it has to do next.
+
+    Attributes:
+        address: the client's IP address.
+        waiting_since: since when we have been waiting for the client to send a request or to read, on the monotonic
+            clock; infinity while the client waits for us.
+        body: what it is reading.
+    """
+
+    def __init__(self, connections: Connections) -> None:
+        limits = connections.limits
+        super().__init__(
+            connections,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type] # aiohttp's own way to switch it off
+            logger=_log,
+            keepalive_timeout=limits.keep_alive,
+            lingering_time=0,
+            auto_decompress=False,
+        )
+        self._connections = connections
+        self._limits = limits
+        self._received = 0
+        self.address = ""
+        self.waiting_since = time.monotonic()
+        self.body = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by asyncio."""
+        self._stream = cast("asyncio.Transport", transport)  # aiohttp forgets its own before everything is sent
+        self._stream.set_write_buffer_limits(high=0)  # a write ends when the client, or at least the kernel, has it
+        self._socket: socket.socket = transport.get_extra_info("socket")
+        self.address = str((transport.get_extra_info("peername") or [""])[0])
+        self._timer = asyncio.get_running_loop().call_later(self._limits.header, self.cut)
+        self._connections.admit(self)
+        super().connection_made(transport)
+        with contextlib.suppress(OSError):  # the client has already gone
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Called by asyncio."""
+        self._forget()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Called by asyncio."""
+        self._received += len(data)
+        if self._received > self._limits.request:
+            self.cut()
+        else:
+            super().data_received(data)
+
+    def handle_error(
+        self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
+    ) -> web.StreamResponse:
+        """Called by aiohttp. A malformed request is not worth a log line; a bug of ours is worth its traceback."""
+        if status == 400:
+            response: web.StreamResponse = web.Response(status=400, text="This is not a valid HTTP request.\n")
+            response.force_close()
+        else:
+            response = super().handle_error(request, status, exc, message)
+        response.headers.update(self._connections.headers)
+        return response
+
+    async def send(self, request: web.Request, response: web.Response) -> web.StreamResponse:
+        """Send a response in slices, so that a slow reader costs a buffer and not a copy of the body."""
+        body = cast("bytes", response.body)
+        sliced = web.StreamResponse(status=response.status, headers=response.headers)
+        sliced.content_length = len(body)
+        rest = memoryview(b"" if request.method == "HEAD" else body)
+        with contextlib.suppress(ConnectionError):  # the client has gone, or was cut
+            await sliced.prepare(request)
+            while len(rest) > _SLICE:
+                self._reads(body)
+                await sliced.write(rest[:_SLICE])
+                rest = rest[_SLICE:]
+            self.waiting_since = time.monotonic()
+            await sliced.write_eof(bytes(rest))  # waits until the rest is taken
+        return sliced
+
+    def begin(self) -> None:
+        """A complete request has arrived, and the client waits for us."""
+        self._expect(math.inf, self._limits.write)
+
+    def end(self) -> None:
+        """The response has been read; the next request is awaited."""
+        self._expect(time.monotonic(), self._limits.keep_alive)
+
+    def _expect(self, waiting_since: float, deadline: float) -> None:
+        self._received, self.waiting_since, self.body = 0, waiting_since, b""
+        self._timer.cancel()
+        if self in self._connections.open:
+            self._timer = asyncio.get_running_loop().call_later(deadline, self.cut)
+
+    def _reads(self, body: bytes) -> None:
+        self.waiting_since = time.monotonic()
+        if self.body is not body:
+            self.body = body
+            self._connections.make_room(self)
+
+    def cut(self) -> None:
+        """End the connection now, and discard what the client has not read, also in the kernel."""
+        self._forget()
+        if self._stream.get_write_buffer_size():
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self._stream.abort()
+        _log.debug("a client was cut off", extra={"peer": self.address})
+
+    def _forget(self) -> None:
+        self._connections.open.discard(self)
+        self._timer.cancel()
+
+
+class Connections(web.Server):
+    """All open connections.
+
+    Args:
+        server: aiohttp's, whose requests and handlers they serve.
+        headers: to send with the response to what is not HTTP, too.
+        limits: what clients may use.
+
+    Attributes:
+        open: those that are.
+        limits: as given.
+        headers: as given.
+    """
+
+    def __init__(self, server: web.Server, headers: Mapping[str, str], limits: Limits) -> None:
+        super().__init__(server.request_handler, request_factory=server.request_factory)
+        self.open: set[Connection] = set()
+        self.headers = headers
+        self.limits = limits
+        descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+        unlimited = descriptors == resource.RLIM_INFINITY
+        self._places = limits.connections if unlimited else min(limits.connections, descriptors // 2)
+
+    def __call__(self) -> web.RequestHandler:
+        """Called by asyncio for each new connection."""
+        return Connection(self)
+
+    def admit(self, connection: Connection) -> None:
+        """Make a place for one more: at a limit, cut the connection that has kept us waiting longest."""
+        neighbours = [one for one in self.open if one.address == connection.address]
+        if len(neighbours) >= self._places * 3 // 4:
+            _slowest(neighbours).cut()
+        elif len(self.open) >= self._places:
+            _slowest(self.open).cut()
+        self.open.add(connection)
+
+    def make_room(self, connection: Connection) -> None:
+        """Keep what clients are reading within its limit; this connection stays."""
+        readers = sorted((one for one in self.open if one.body), key=_waiting_since, reverse=True)
+        while sum({id(one.body): len(one.body) for one in readers}.values()) > self.limits.unread:
+            if readers[-1] is connection:
+                break
+            readers.pop().cut()
+
+    def cut_all(self) -> None:
+        """End every connection now."""
+        for connection in list(self.open):
+            connection.cut()
+
+
+def _waiting_since(connection: Connection) -> float:
+    return connection.waiting_since
+
+
+def _slowest(connections: Iterable[Connection]) -> Connection:
+    return min(connections, key=_waiting_since)
+
+
+@web.middleware
+async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """A middleware for requests on such a connection: tell it what it waits for, and have it send the response."""
+    connection = cast("Connection", request.protocol)
+    connection.begin()
+    try:
+        return await connection.send(request, cast("web.Response", await handler(request)))
+    finally:
+        connection.end()

@@ -1,0 +1,1 @@
+"""What one loads into Prometheus and Grafana, and its source: alerts, rules and their tests, dashboards."""

@@ -1,0 +1,396 @@
+"""Whose credentials a request is signed with, how long they are kept, and what happens when there are none."""
+
+import contextlib
+import gzip
+import logging
+import os
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import parse_qsl
+
+import faults
+import pytest
+from bedrock.scene import (
+    ASKING,
+    ASSUME,
+    IN_ROLE,
+    TARGET,
+    WHO_AM_I,
+    Aws,
+    failure,
+    key_of,
+    lent,
+    names,
+    reason,
+    walk,
+    without_credentials,
+)
+from botocore.credentials import Credentials
+from botocore.exceptions import NoCredentialsError
+from faults import ACCOUNT, OTHER, ROLE, Service, error, job, page, sts_error
+
+from exporter.bedrock.credentials import Signer
+from exporter.bedrock.pages import TargetReader
+from exporter.errors import FailureReason
+from exporter.simulator import Request, Respond, Response, World, access_key_id, answer, serve
+from exporter.targets.target import AssumeRole
+from exporter.work import within
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """A folder with the user's ``config`` and ``credentials``, which are all that there is."""
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    with without_credentials(monkeypatch):
+        yield tmp_path
+
+
+def keys(profile: str, key: str) -> str:
+    return f"[{profile}]\naws_access_key_id = {key}\naws_secret_access_key = any\n"
+
+
+def test_a_client_alone_signs_nothing(aws: Aws) -> None:
+    """Without a walk's credentials a shared client makes no request, whatever the environment holds."""
+    (operation,) = aws.clients(Service(page())).access(TARGET).bedrock().list_model_customization_jobs.args
+    with pytest.raises(LookupError):
+        operation()
+    assert aws.requests == []
+
+
+# Roles
+
+
+def test_simulated_role(aws: Aws) -> None:
+    """A target with a role sees the jobs of the role's account; when its credentials have expired it gets new ones."""
+    now = time.time()
+    world = World.demo(now)
+    behind = 3400.0
+
+    def respond(request: Request) -> Response:
+        return answer(world, request, now - behind)
+
+    reader = aws.reader(respond, IN_ROLE)
+    for behind in (3400.0, -300.0):  # the first ones are good for an hour from then
+        assert names(walk(reader)) == [job.name for job in world.jobs(OTHER, "us-east-1", now - behind)]
+
+
+def test_role_is_asked_for_as_configured(aws: Aws) -> None:
+    """AssumeRole names role, external id and session, in the target's region, with the credentials it starts from."""
+    service = Service(page(), sts=lent())
+    walk(aws.reader(service, replace(IN_ROLE, region="eu-central-1")))
+    asked, listed = service.seen
+    parameters = dict(parse_qsl(asked.body.decode()))
+    assert (parameters["RoleArn"], parameters["ExternalId"]) == (ROLE, "exporter")
+    assert parameters["RoleSessionName"] == "bedrock-customization-exporter"
+    assert (key_of(asked), key_of(listed)) == (access_key_id(ACCOUNT), "ASIATEST")
+    assert "/eu-central-1/sts/" in asked.headers["authorization"]
+
+
+def test_assume_role_denied(aws: Aws) -> None:
+    """A role that can't be assumed has a reason of its own, and is used as soon as it can."""
+    with serve(World.demo(time.time())) as simulator:
+        elsewhere = replace(IN_ROLE, assume_role=AssumeRole(f"arn:aws:iam::{OTHER}:role/admin"))
+        assert reason(aws.reader(simulator.url, elsewhere)) is FailureReason.ASSUME_ROLE_DENIED
+    replies = iter([sts_error(403, "AccessDenied")])
+    reader = aws.reader(Service(page(job(1)), sts=lambda _: next(replies, lent())), IN_ROLE)
+    assert reason(reader) is FailureReason.ASSUME_ROLE_DENIED
+    assert names(walk(reader)) == ["job-1"]
+
+
+def test_credentials_of_a_role_renew(aws: Aws) -> None:
+    """They are kept while they are good, and renewed before they expire."""
+    lives = iter([timedelta(minutes=5), timedelta(hours=1), timedelta(hours=1)])
+    tokens = iter(["first", "second", "third"])
+    service = Service(page(), sts=lambda _: faults.assumed(next(tokens), next(lives)))
+    reader = aws.reader(service, IN_ROLE)
+    for _ in range(4):
+        walk(reader)
+    assert [request.headers["x-amz-security-token"] for request in service.lists] == ["first", *["second"] * 3]
+    assert service.sts_actions == [ASSUME, ASSUME]
+
+
+def test_walks_go_on_while_a_renewal_fails(aws: Aws, caplog: pytest.LogCaptureFixture) -> None:
+    """While the old credentials are good, the list is read with these, and a renewal is tried once a walk."""
+    caplog.set_level(logging.CRITICAL, "botocore")
+    replies = iter([lent("old", minutes=12), *[sts_error(500, "InternalFailure")] * 2])
+    service = Service(page(token="more"), page(), sts=lambda _: next(replies, lent("new")))
+    reader = aws.reader(service, IN_ROLE, max_attempts=5)
+    for _ in range(4):
+        walk(reader, max_pages=2)
+    tokens = [request.headers["x-amz-security-token"] for request in service.lists]
+    assert tokens == ["old", "old", "old", "old", "new"]
+    assert len(service.sts_actions) == 4
+
+
+@pytest.mark.parametrize(
+    ("sts", "expected", "says"),
+    [
+        (faults.body_of(b""), FailureReason.MALFORMED_RESPONSE, "check that AWS_ENDPOINT_URL_STS"),
+        (faults.body_of(faults.HTML), FailureReason.MALFORMED_RESPONSE, "AssumeRole answered without"),
+        (faults.body_of(b"<a><AssumeRoleResult/></a>"), FailureReason.MALFORMED_RESPONSE, "without 'Credentials'"),
+        (
+            faults.body_of(b"<a><b>" + b"<SecretAccessKey>hidden & </SecretAccessKey>"),
+            FailureReason.MALFORMED_RESPONSE,
+            "can't parse the answer",
+        ),
+        (lent("hidden\nhidden"), FailureReason.CREDENTIALS, "the session token holds a line feed"),
+        (lent(minutes=-5), FailureReason.CREDENTIALS, "check the clock"),
+        (sts_error(400, "ValidationError"), FailureReason.CREDENTIALS, "ValidationError"),
+        (sts_error(503, "ServiceUnavailable"), FailureReason.SERVER_ERROR, "ServiceUnavailable"),
+        (faults.truncated(), FailureReason.NETWORK, "closed before the end of the answer"),
+    ],
+)
+def test_answers_of_sts(
+    aws: Aws, sts: Response, expected: FailureReason, says: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whatever STS, or a proxy in its place, answers has its reason; nothing of it is shown but an error of AWS."""
+    caplog.set_level(logging.CRITICAL, "botocore")
+    service = Service(page(), sts=sts)
+    failed = failure(aws.reader(service, IN_ROLE))
+    assert (failed.reason, says in failed.message, "hidden" in failed.message) == (expected, True, False)
+    assert service.lists == []
+
+
+# How often they are asked for
+
+
+class Source:
+    """Credentials that count how often they are asked for."""
+
+    asked = 0
+
+    def get_frozen_credentials(self) -> object:
+        self.asked += 1
+        return Credentials("AKIA", "any")
+
+
+class Expiring(Source):
+    """Good for so many seconds from now."""
+
+    seconds = 0.0
+
+    def refresh_needed(self, refresh_in: float) -> bool:
+        return self.seconds < refresh_in
+
+
+@pytest.mark.parametrize(
+    ("seconds", "deadline", "asked"),
+    [(None, 45, 1), (None, None, 1), (3600, 45, 1), (100, 45, 4), (30, 45, 4), (3600, None, 4)],
+)
+def test_frozen_once_per_walk(seconds: float | None, deadline: float | None, asked: int) -> None:
+    """Credentials are asked for once per walk if they outlive it by a minute, else for each request."""
+    source = Source() if seconds is None else Expiring()
+    if isinstance(source, Expiring):
+        source.seconds = seconds or 0
+    with within(deadline) if deadline else contextlib.nullcontext():
+        signer = Signer(source, 1)
+        for _ in range(3):
+            assert signer.credentials().access_key == "AKIA"
+    assert source.asked == asked
+
+
+# The user's AWS configuration
+
+SECRET = "hidden-secret"
+PAIR = {"AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x"}
+FAULTS: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
+    "nothing": ({}, {}, "NoCredentialsError: Unable to locate credentials"),
+    "no such profile": ({}, {"AWS_PROFILE": "missing"}, "The config profile (missing) could not be found"),
+    "half of a pair": (
+        {},
+        {"AWS_ACCESS_KEY_ID": "x"},
+        "Partial credentials found in env, missing: AWS_SECRET_ACCESS_KEY",
+    ),
+    "a file that can't be parsed": ({"config": "[default"}, {}, "Unable to parse config file"),
+    "a command that is not there": (
+        {"config": "[default]\ncredential_process = /no/such"},
+        {},
+        "No such file or directory: /no/such",
+    ),
+    "a command that fails": (
+        {"config": f"[default]\ncredential_process = sh -c 'echo {SECRET} >&2; exit 1'"},
+        {},
+        "Error when retrieving credentials from custom-process: (details left out)",
+    ),
+    "a command that prints no JSON": (
+        {"config": f"[default]\ncredential_process = echo {SECRET}"},
+        {},
+        "JSONDecodeError: no valid JSON",
+    ),
+    "a command that prints no UTF-8": (
+        {"config": f"[default]\ncredential_process = printf '{SECRET}\\377'"},
+        {},
+        "UnicodeDecodeError: raised at credentials.py",
+    ),
+    "a command that prints null": ({"config": "[default]\ncredential_process = echo null"}, {}, "Error: raised at"),
+    "a token file that is not there": (
+        {},
+        {"AWS_WEB_IDENTITY_TOKEN_FILE": "/no/such", "AWS_ROLE_ARN": ROLE},
+        "No such file or directory: /no/such",
+    ),
+    "a binary token file": (
+        {"token": "\udcff"},
+        {"AWS_WEB_IDENTITY_TOKEN_FILE": "token", "AWS_ROLE_ARN": ROLE},
+        "Unicode",
+    ),
+    "a token with a line feed": (
+        {},
+        {**PAIR, "AWS_SESSION_TOKEN": f"{SECRET}\n"},
+        "the session token holds a line feed, a space or another character that can't be sent; check AWS_SESSION_TOKEN",
+    ),
+    "a key id with a line feed": (
+        {},
+        {**PAIR, "AWS_ACCESS_KEY_ID": f"{SECRET}\n"},
+        "the access key id holds a line feed, a space or another character that can't be sent; check AWS_ACCESS_KEY_ID",
+    ),
+    "a mode in a file that there is not": ({"config": "[default]\ndefaults_mode = x"}, PAIR, "InvalidDefaultsMode"),
+    "a mode that there is not": ({}, {**PAIR, "AWS_DEFAULTS_MODE": "x"}, "InvalidDefaultsMode"),
+    "a checksum setting that there is not": (
+        {},
+        {**PAIR, "AWS_REQUEST_CHECKSUM_CALCULATION": "always"},
+        "InvalidChecksumConfigError",
+    ),
+    "a bad address of the metadata service": (
+        {},
+        {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": f"http://user:{SECRET}@[x/"},
+        "ValueError: raised at",
+    ),
+    "a region that there is not": (
+        {"config": "[default]\nregion = -\ncredential_process = echo null"},
+        {},
+        "raised at",
+    ),
+}
+
+
+@pytest.mark.parametrize(("written", "variables", "says"), FAULTS.values(), ids=FAULTS.keys())
+def test_faults_of_the_aws_configuration(  # noqa: PLR0917 - the columns of a table
+    aws: Aws,
+    files: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    written: dict[str, str],
+    variables: dict[str, str],
+    says: str,
+) -> None:
+    """They are a matter of credentials, never a bug of ours, nothing leaves, no secret shows, and they heal."""
+    monkeypatch.chdir(files)
+    for name, text in written.items():
+        (files / name).write_text(text, errors="surrogateescape")
+    reader = aws.reader(Service(page(job(1))))
+    with monkeypatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        failed = failure(reader)
+    assert failed.reason is FailureReason.CREDENTIALS
+    assert says in failed.message
+    assert isinstance(failed.__cause__, NoCredentialsError) == ("NoCredentialsError" in says)
+    assert SECRET not in failed.message
+    assert aws.requests == []
+    (files / "config").unlink(missing_ok=True)
+    (files / "credentials").write_text(keys("default", "AKIANEW"))
+    assert names(walk(reader)) == ["job-1"]
+
+
+def test_web_identity(aws: Aws, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """botocore's own call for it is bounded and explained as ours are."""
+    (files / "token").write_text("token")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(files / "token"))
+    monkeypatch.setenv("AWS_ROLE_ARN", ROLE)
+    answers: list[tuple[Response | Respond, FailureReason]] = [
+        (faults.body_of(b"x" * 2_000_000), FailureReason.MALFORMED_RESPONSE),
+        (sts_error(403, "AccessDenied"), FailureReason.ASSUME_ROLE_DENIED),
+        (faults.body_of(b"<a/>"), FailureReason.MALFORMED_RESPONSE),
+        (faults.body_of(f"<a><{ASSUME}WithWebIdentityResult/></a>".encode()), FailureReason.CREDENTIALS),
+        (faults.drop, FailureReason.NETWORK),
+    ]
+    for answer_, expected in answers:
+        assert reason(aws.reader(Service(page(), sts=answer_))) is expected
+    assert aws.requests == []
+    body = lent().body
+    assert isinstance(body, bytes)
+    good = faults.body_of(body.replace(b"AssumeRole", b"AssumeRoleWithWebIdentity"), content_type="text/xml")
+    assert isinstance(good.body, bytes)
+    zipped = Response(200, gzip.compress(good.body), {**good.headers, "Content-Encoding": "gzip"})
+    tries = iter([sts_error(500, "InternalFailure")])
+    assert names(walk(aws.reader(Service(page(job(1)), sts=lambda _: next(tries, good)), max_attempts=2))) == ["job-1"]
+    assert names(walk(aws.reader(Service(page(job(1)), sts=zipped)))) == ["job-1"]
+
+
+def test_a_profile_that_is_a_role_finds_sts(aws: Aws, files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the target's region, where neither the profile nor the environment names one that botocore reads."""
+    (files / "config").write_text(
+        keys("profile base", "AKIABASE") + f"[profile member]\nrole_arn = {ROLE}\nsource_profile = base\n"
+    )
+    monkeypatch.setenv("AWS_REGION", "us-east-1")  # which botocore does not read
+    service = Service(page(job(1)), sts=lent())
+    walk(aws.reader(service, replace(TARGET, profile="member", region="eu-west-1")))
+    assert "/eu-west-1/sts/" in service.seen[0].headers["authorization"]
+    assert [key_of(request) for request in service.seen] == ["AKIABASE", "ASIATEST"]
+
+
+def test_credentials_that_somebody_writes_anew(aws: Aws, files: Path) -> None:
+    """They are read without a restart, and so is the account that was learnt from the old ones."""
+    (files / "credentials").write_text(keys("default", "OLD"))
+    accounts = {"OLD": ACCOUNT, "NEW": OTHER}
+    answers = iter([page(job(1)), error(403, "ExpiredTokenException"), page(job(2))])
+    service = Service(lambda _: next(answers), sts=lambda asked: faults.identity(accounts[key_of(asked)]))
+    reader = aws.reader(service, ASKING)
+    walk(reader)
+    learnt = [reader.account_id]
+    (files / "credentials").write_text(keys("default", "NEW"))
+    assert reason(reader) is FailureReason.CREDENTIALS
+    learnt.append(reader.account_id)
+    assert names(walk(reader)) == ["job-2"]
+    assert [*learnt, reader.account_id] == [ACCOUNT, None, OTHER]
+    assert [key_of(request) for request in service.lists] == ["OLD", "OLD", "NEW"]
+
+
+def test_a_role_that_is_refused_costs_others_nothing(aws: Aws) -> None:
+    """A region that is off in one account refuses the role's credentials: they are made anew, those of others stay."""
+    service = Service(error(403, "UnrecognizedClientException"), page(job(1)), sts=lent())
+    clients = aws.clients(service)
+    base = clients.access(ASKING)
+    with within(30):
+        service_account = base.ask_account_id()
+    reader = TargetReader(IN_ROLE, clients)
+    assert reason(reader) is FailureReason.CREDENTIALS
+    assert base.account_id == service_account
+    assert names(walk(reader)) == ["job-1"]
+    assert service.sts_actions == [WHO_AM_I, ASSUME, ASSUME]
+
+
+def test_keys_that_sts_refuses_are_read_anew(aws: Aws, files: Path) -> None:
+    """A role can't be assumed because the keys that it starts from are old: these are forgotten."""
+    (files / "credentials").write_text(keys("default", "OLD"))
+    refused = sts_error(403, "InvalidClientTokenId")
+    service = Service(page(job(1)), sts=lambda asked: refused if key_of(asked) == "OLD" else lent())
+    reader = aws.reader(service, IN_ROLE)
+    assert reason(reader) is FailureReason.CREDENTIALS
+    (files / "credentials").write_text(keys("default", "NEW"))
+    assert names(walk(reader)) == ["job-1"]
+
+
+def test_credentials_that_take_for_ever_hold_up_no_other_profile(aws: Aws, files: Path) -> None:
+    """Targets of the same profile wait for them, but no longer than their deadline."""
+    pipe = files / "pipe"
+    os.mkfifo(pipe)
+    (files / "config").write_text(
+        f"[profile hangs]\ncredential_process = cat {pipe}\n" + keys("profile good", "AKIAGOOD")
+    )
+    clients = aws.clients(Service(page(job(1))))
+    hanging = replace(TARGET, profile="hangs")
+    thread = threading.Thread(target=lambda: failure(TargetReader(hanging, clients)))
+    thread.start()
+    with pipe.open("w"):  # opens once the command reads
+        assert names(walk(TargetReader(replace(TARGET, profile="good"), clients))) == ["job-1"]
+        waited = failure(TargetReader(hanging, clients), seconds=0.1)
+        assert waited.reason is FailureReason.TIMEOUT
+        assert "the credentials of profile hangs" in waited.message
+        assert thread.is_alive()
+    thread.join(10)
+    assert not thread.is_alive()

@@ -1,0 +1,53 @@
+"""Shards split the targets between them, and few move when their number changes."""
+
+from collections import Counter
+
+from exporter.targets.shard import Shard
+from exporter.targets.target import AssumeRole, Target
+
+REGIONS = ("us-east-1", "us-west-2", "eu-central-1", "ap-south-1", "eu-west-3")
+FLEET = tuple(
+    Target(
+        "any", region, account_id=f"{account:012}", assume_role=AssumeRole(f"arn:aws:iam::{account:012}:role/exporter")
+    )
+    for account in range(1000)
+    for region in REGIONS
+)
+
+
+def owner(target: Target, total: int) -> int:
+    """The one shard that has the target."""
+    (index,) = (index for index in range(total) if Shard(index, total).owns(target))
+    return index
+
+
+def test_each_of_5000_targets_belongs_to_one_of_4_shards_with_equal_shares() -> None:
+    """No shard has a tenth more than its share."""
+    share = Counter(owner(target, 4) for target in FLEET)
+
+    assert share.total() == len(FLEET) == 5000
+    assert set(share) == {0, 1, 2, 3}
+    assert all(abs(count - 1250) < 125 for count in share.values())
+
+
+def test_a_fifth_shard_moves_only_what_it_gets() -> None:
+    """About a fifth of the targets, all of them to the new shard; and back again when it goes."""
+    moves = Counter((owner(target, 4), owner(target, 5)) for target in FLEET)
+    moved = {pair: count for pair, count in moves.items() if pair[0] != pair[1]}
+
+    assert {to for _, to in moved} == {4}
+    assert abs(sum(moved.values()) - 1000) < 100
+
+
+def test_only_the_identity_of_a_target_counts() -> None:
+    """Not its place in the file, labels or role: two targets of one account and region meet in one shard."""
+    other = Target("other", FLEET[7].region, FLEET[7].account_id, profile="training", labels=(("team", "a"),))
+
+    assert owner(other, 50) == owner(FLEET[7], 50)
+
+
+def test_shards_stay_as_they_are_from_version_to_version() -> None:
+    """Another hash would move most targets at an upgrade: these are pinned, by account, profile and neither."""
+    assert [owner(target, 4) for target in FLEET[:10]] == [2, 0, 1, 0, 3, 0, 0, 2, 3, 0]
+    assert [owner(Target("any", region, profile="research"), 4) for region in REGIONS] == [2, 2, 0, 0, 1]
+    assert [owner(Target("any", region), 4) for region in REGIONS] == [2, 3, 0, 1, 2]

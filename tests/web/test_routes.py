@@ -1,0 +1,278 @@
+"""What each route answers, over HTTP."""
+
+import base64
+import gzip
+import hashlib
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+from web.hosted import Answer, Hosted, hosted
+
+from exporter import NAME, __version__
+from exporter.errors import FailureReason
+from exporter.fleet.state import Failed, TargetState, Walked
+from exporter.jobs.page import Format
+from exporter.jobs.snapshot import Snapshot
+from exporter.targets.target import Target
+from exporter.web.routes import Site
+
+NOW = 1_790_000_000.0
+PLAIN, HTML = "text/plain; charset=utf-8", "text/html; charset=utf-8"
+TARGET = Target("targets[0]", "us-east-1", labels=(("team", "platform"),))
+GOOD = TargetState(
+    TARGET, "111122223333", NOW - 5, NOW - 5, good=Walked(TARGET, "111122223333", Snapshot({}, {}, {}, {}, (), 0), 1, 7)
+)
+BAD = TargetState(
+    Target("targets[1]", "eu-west-1", labels=(("team", ""),)),
+    last_walk=NOW - 9,
+    failure=Failed(None, FailureReason.TIMEOUT, "too slow"),
+)
+NEW = TargetState(Target("targets[2]", "ap-south-1", labels=(("team", ""),)))
+
+
+def page(states: Sequence[TargetState], format_: Format) -> bytes:
+    return f"regions {[state.target.region for state in states]} {format_.name}\n".encode()
+
+
+def site(*states: TargetState) -> Site:
+    return Site(
+        telemetry_path="/metrics",
+        states=lambda: states,
+        ready=lambda: all(state.last_walk is not None for state in states),
+        metrics=page,
+        now=lambda: NOW,
+    )
+
+
+@pytest.fixture(scope="module")
+def host() -> Iterator[Hosted]:
+    """Serves three targets: a good one, a bad one and one that has not been walked."""
+    with hosted(site(GOOD, BAD, NEW)) as host:
+        yield host
+
+
+def get(at: Site, path: str, method: str = "GET", **headers: str) -> Answer:
+    with hosted(at) as host:
+        return host.ask(path, method, **headers)
+
+
+# Short answers
+
+NOTHING = "There is nothing here. The metrics are at /metrics.\n"
+READ_ONLY = "Use GET or HEAD.\n"
+NOT_READY = f"{NAME} is not ready; targets whose first walk has not ended: 1.\n"
+DISABLED = "Start the exporter with --web.enable-lifecycle to reload it by HTTP.\n"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "body"),
+    [
+        ("GET", "/-/healthy", 200, f"{NAME} is healthy.\n"),
+        ("GET", "/-/healthy?x=y", 200, f"{NAME} is healthy.\n"),
+        ("GET", "/-/ready", 503, NOT_READY),
+        ("GET", "/%6Detrics", 200, "regions ['us-east-1', 'eu-west-1', 'ap-south-1'] TEXT\n"),
+        ("GET", "/nothing", 404, NOTHING),
+        ("GET", "/metrics/", 404, NOTHING),
+        ("GET", "//metrics", 404, NOTHING),
+        ("GET", "/x/../metrics", 404, NOTHING),
+        ("POST", "/nothing", 404, NOTHING),
+        ("OPTIONS", "*", 404, NOTHING),
+        *(
+            (method, path, 405, READ_ONLY)
+            for method in ("POST", "DELETE", "OPTIONS")
+            for path in ("/", "/metrics", "/-/healthy", "/-/ready")
+        ),
+        ("POST", "/-/reload", 403, DISABLED),
+        ("GET", "/-/reload", 405, "Use POST or PUT.\n"),
+    ],
+)
+def test_short_answers(method: str, path: str, status: int, body: str, host: Hosted) -> None:
+    """Texts for people and probes; another method is refused wherever there is something."""
+    answer = host.ask(path, method)
+
+    assert (answer.status, answer.body.decode()) == (status, body)
+    assert answer.headers.get("Allow") == {READ_ONLY: "GET, HEAD", NOTHING: None}.get(body, answer.headers.get("Allow"))
+    if "/%6D" not in path:
+        assert answer.headers["Content-Type"] == PLAIN
+
+
+@pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready", "/nothing", "/-/reload"])
+def test_what_every_response_says(path: str, host: Hosted) -> None:
+    """HEAD is GET without the body; browsers are told to load, frame and guess nothing."""
+    answer, head = host.ask(path), host.ask(path, "HEAD")
+    answer.headers.pop("Date"), head.headers.pop("Date")
+
+    assert (head.status, head.headers, head.body) == (answer.status, answer.headers, b"")
+    assert answer.headers["Content-Length"] == str(len(answer.body)) != "0"
+    assert {name: answer.headers[name] for name in ("Server", "X-Content-Type-Options", "X-Frame-Options")} == {
+        "Server": NAME,
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+    }
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert re.fullmatch(
+        r"default-src 'none'; style-src 'sha256-\S+'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        answer.headers["Content-Security-Policy"],
+    )
+
+
+@pytest.mark.parametrize("states", [(), (GOOD, BAD)], ids=["none", "walked"])
+def test_ready_once_every_target_was_walked(states: tuple[TargetState, ...]) -> None:
+    """A failed walk is a walk, too: AWS being down never makes the exporter unready."""
+    answer = get(site(*states), "/-/ready")
+
+    assert (answer.status, answer.body.decode()) == (200, f"{NAME} is ready.\n")
+
+
+# Reload
+
+DONE = (200, "The configuration is reloaded.\n")
+REFUSED = (
+    "The configuration is not reloaded; the previous one stays in use:\nconfig.yaml: tagrets: unknown key\nand more\n"
+)
+FOREIGN = (403, "A page of another site must not reload the configuration.\n")
+MISSING = (404, NOTHING)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "faults", "expected"),
+    [
+        ("POST", "/-/reload", {}, [], DONE),
+        ("PUT", "/-/reload?x", {}, [], DONE),
+        ("POST", "/-/reload", {"Origin": "http://here", "Host": "here"}, [], DONE),
+        ("POST", "/-/reload", {}, ["config.yaml: tagrets: unknown key", "and more"], (500, REFUSED)),
+        ("POST", "/-/reload", {"Origin": "http://there", "Host": "here"}, None, FOREIGN),
+        ("POST", "/-/reload", {"Origin": "http://[", "Host": "here"}, None, FOREIGN),
+        ("POST", "/-/reload", {"Origin": "null"}, None, FOREIGN),
+        ("POST", "/-/%2Freload", {}, None, MISSING),
+        ("POST", "/-/%72eload", {}, None, MISSING),
+        ("POST", "/-%2Freload", {}, None, MISSING),
+        ("POST", "/x/../-/reload", {}, None, MISSING),
+        ("GET", "/-/reload", {}, None, (405, "Use POST or PUT.\n")),
+    ],
+)
+def test_reload(
+    method: str, path: str, headers: dict[str, str], faults: list[str] | None, expected: tuple[int, str]
+) -> None:
+    """It is done at once, and the answer says how it went; no link, foreign page or disguised path gets there."""
+    asked = 0
+
+    async def reload() -> list[str]:
+        nonlocal asked
+        asked += 1
+        return faults or []
+
+    answer = get(replace(site(), reload=reload), path, method, **headers)
+
+    assert (answer.status, answer.body.decode()) == expected
+    assert asked == (faults is not None)
+
+
+# Metrics
+
+OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@pytest.mark.parametrize(("accept", "content_type"), [("", TEXT), ("*/*", TEXT), (OPENMETRICS, OPENMETRICS)])
+@pytest.mark.parametrize("encoding", ["", "gzip;q=0", "gzip"])
+def test_the_format_and_encoding_asked_for(accept: str, content_type: str, encoding: str, host: Hosted) -> None:
+    """The page in either format, compressed for who can read that; caches are told what it depends on."""
+    answer = host.ask("/metrics", Accept=accept, Accept_Encoding=encoding)
+    body = gzip.decompress(answer.body) if encoding == "gzip" else answer.body
+
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == content_type
+    assert answer.headers["Vary"] == "Accept, Accept-Encoding"
+    assert answer.headers.get("Content-Encoding") == ("gzip" if encoding == "gzip" else None)
+    assert body == page((GOOD, BAD, NEW), Format(content_type))
+
+
+def test_metrics_are_those_of_the_moment() -> None:
+    """A page shows the states as they are at the scrape."""
+    states = [(NEW,), (GOOD,)]
+    with hosted(replace(site(), states=lambda: states.pop(0))) as host:
+        assert host.ask("/metrics").body == page((NEW,), Format.TEXT)
+        assert host.ask("/metrics").body == page((GOOD,), Format.TEXT)
+
+
+def test_the_metrics_can_be_elsewhere() -> None:
+    """`--web.telemetry-path` moves them, and every hint to them."""
+    path = '/{x}/"metrics"&'
+    with hosted(replace(site(), telemetry_path=path)) as host:
+        assert host.ask("/{x}/%22metrics%22&").headers["Content-Type"] == TEXT
+        assert host.ask("/y/%22metrics%22&").status == 404
+        assert host.ask("/metrics").body.decode() == f"There is nothing here. The metrics are at {path}.\n"
+        assert b'<a href="/{x}/&quot;metrics&quot;&amp;">' in host.ask("/").body
+
+
+def test_a_bug_costs_one_scrape(caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever waits for the page gets a 500 without details, the log the traceback, and the next scrape a page."""
+    pages = iter([None, b"fine\n"])
+
+    def metrics(_: object, __: object) -> bytes:
+        body = next(pages)
+        if body is None:
+            raise ZeroDivisionError("a secret")
+        return body
+
+    with hosted(replace(site(), metrics=metrics)) as host:
+        failed = host.ask("/metrics")
+        assert (failed.status, b"secret" in failed.body, failed.headers["X-Frame-Options"]) == (500, False, "DENY")
+        assert host.ask("/metrics").body == b"fine\n"
+
+    (record,) = caplog.records
+    assert (record.levelno, record.exc_info and record.exc_info[0]) == (logging.ERROR, ZeroDivisionError)
+
+
+# The landing page
+
+
+def rows(answer: Answer) -> list[str]:
+    return re.findall(r"<tr>(<td.*)</tr>", answer.body.decode())
+
+
+def test_the_landing_page_shows_every_target(host: Hosted) -> None:
+    """A person sees what is watched, how it goes, and where the metrics are."""
+    answer = host.ask("/")
+
+    assert (answer.status, answer.headers["Content-Type"]) == (200, HTML)
+    assert rows(answer) == [
+        "<td>111122223333</td><td>us-east-1</td><td>team=platform</td><td>7</td><td>5 s ago</td><td>good</td>",
+        '<td>unknown</td><td>eu-west-1</td><td>team=</td><td></td><td>never</td><td class="bad">timeout: too slow</td>',
+        "<td>unknown</td><td>ap-south-1</td><td>team=</td><td></td><td>never</td><td>not yet ended</td>",
+    ]
+    assert f"Version {__version__}.".encode() in answer.body
+    for link in (b"/metrics", b"/-/healthy", b"/-/ready"):
+        assert b'<a href="%s">' % link in answer.body
+    (style,) = re.findall(b"<style>(.*?)</style>", answer.body)
+    digest = base64.b64encode(hashlib.sha256(style).digest()).decode()
+    assert f"style-src 'sha256-{digest}';" in answer.headers["Content-Security-Policy"]
+
+
+def test_the_landing_page_says_how_old_the_data_is() -> None:
+    """While walks fail the last good one gets older, and in the end it is stale."""
+    failing = replace(GOOD, failure=Failed(None, FailureReason.NETWORK, "down"), last_success=NOW - 600)
+    answer = get(site(failing, replace(failing, stale=True)), "/")
+
+    assert ["<td>7</td><td>600 s ago</td>" in row for row in rows(answer)] == [True, False]
+    assert ["<td>7</td><td>600 s ago, stale</td>" in row for row in rows(answer)] == [False, True]
+
+
+def test_the_landing_page_escapes_whatever_others_wrote() -> None:
+    """Neither an error message of a service nor a label can bring markup in."""
+    evil = '<script>alert("1")</script>&\'\ud800'
+    state = TargetState(
+        Target("targets[0]", evil, labels=(("team", evil),)),
+        evil,
+        NOW,
+        failure=Failed(None, FailureReason.NETWORK, evil),
+    )
+    safe = "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&amp;&#x27;?"
+
+    assert rows(get(site(state), "/")) == [
+        f'<td>{safe}</td><td>{safe}</td><td>team={safe}</td><td></td><td>never</td><td class="bad">network: {safe}</td>'
+    ]

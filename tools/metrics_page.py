@@ -1,0 +1,231 @@
+"""Writes docs/metrics.md from the families of metrics, the exporter's own registry and one fixed example."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from exporter.errors import FailureReason
+from exporter.fleet.families import TARGET_FAMILIES
+from exporter.fleet.page import compose
+from exporter.fleet.state import Failed, TargetState, Walked
+from exporter.jobs.families import (
+    EXPORTER_PREFIX,
+    JOB_FAMILIES,
+    JOB_LABELS,
+    SNAPSHOT_FAMILIES,
+    TARGET_LABELS,
+    Family,
+)
+from exporter.jobs.fold import Fold
+from exporter.jobs.job import Job, StatusDetails, SubTask
+from exporter.jobs.page import Format
+from exporter.jobs.snapshot import Budget
+from exporter.labels import UNKNOWN
+from exporter.targets.target import Target
+from exporter.telemetry import Telemetry
+
+NOW = datetime(2026, 10, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+ACCOUNT = "111122223333"
+
+INTRO = f"""\
+# Metrics
+
+<!-- Written by tools/metrics_page.py from the tables of metrics in exporter: `make docs`. -->
+
+Every series about a target or a job has the labels {{target_labels}},
+then the target's own `labels` from the configuration: the same names on every series, empty where a target has no such
+label. An account that can't be learnt yet is `{UNKNOWN}`. Series of one job add
+{{job_labels}}.
+A customization type that AWS does not give is `{UNKNOWN}`; a status or type that the exporter does not know passes
+through as it is. Below, *labels* are those that a family has beyond these.
+
+What comes from AWS is as old as the last good walk of its target, see
+`{EXPORTER_PREFIX}target_last_success_timestamp_seconds`. While walks fail the last good data stay, and after
+`stale_after` the series of the target's jobs end. A value that *grows* is kept as the moment since which it does
+and filled in at each scrape, so it goes on while AWS is out of reach, at no cost; it is never below 0.
+
+A family without samples is left out of the page. The examples show one account at one moment.
+"""
+
+SECTIONS = (
+    (
+        "All jobs",
+        "Exact, over every job in the list; for a target with a `filter`, over the jobs that match it.",
+        SNAPSHOT_FAMILIES,
+    ),
+    (
+        "One job",
+        """\
+For the newest jobs that run, five times `job_series.max_jobs` at most, then for the newest ones that ended within
+`job_series.retain`, `max_jobs` at most.""",
+        JOB_FAMILIES,
+    ),
+    ("Targets", "About one account in one region. They stay when the series of its jobs end.", TARGET_FAMILIES),
+)
+
+TELEMETRY_INTRO = """\
+About the process; these have no account and no region.
+"""
+
+TELEMETRY_OUTRO = """\
+### `process_*` and `python_*`
+
+The usual ones of prometheus_client: CPU, memory, open files and start time of the process (on Linux), garbage
+collection, and the version of Python.
+"""
+
+
+def files() -> dict[Path, str]:
+    """The page."""
+    return {Path(__file__).parents[1] / "docs" / "metrics.md": _page()}
+
+
+def _page() -> str:
+    states = (_example(), _down())
+    lines = compose(states, Format.TEXT, NOW.timestamp()).decode().splitlines()
+    growing = {
+        name
+        for state in states
+        for text in (state.text, state.good.text if state.good else {})
+        for name, samples in text.items()
+        if samples.growing
+    }
+    parts = [INTRO.format(target_labels=_names(TARGET_LABELS), job_labels=_names(JOB_LABELS))]
+    for title, about, families in SECTIONS:
+        parts.append(f"## {title}\n\n{about}\n")
+        parts += [_entry(family, lines, grows=family.name in growing) for family in families]
+    parts.append(f"## The exporter\n\n{TELEMETRY_INTRO}")
+    parts += _telemetry()
+    parts.append(TELEMETRY_OUTRO)
+    return "\n".join(parts)
+
+
+def _entry(family: Family[Any], lines: list[str], *, grows: bool) -> str:
+    kind: str = family.kind
+    if family.kind == "summary":
+        kind += " of quantiles 0.5 and 0.95 with `_sum` and `_count`"
+    example = _sample(family.name, lines[::-1] if grows else lines)  # samples that grow come after those that don't
+    return _section(family.name, kind, family.labels, family.help, example, grows=grows)
+
+
+def _section(name: str, kind: str, labels: Sequence[str], help_: str, example: str, *, grows: bool = False) -> str:
+    facts = f"{kind.capitalize()}, {'labels ' + _names(labels) if labels else 'no labels of its own'}"
+    return f"### `{name}`\n\n{facts}{', grows' if grows else ''}.\n\n{help_}\n\n```text\n{example}\n```\n"
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(f"`{name}`" for name in names)
+
+
+def _sample(name: str, lines: list[str]) -> str:
+    """The first sample of a family that is not 0, as that says more, or else the first.
+
+    Raises:
+        ValueError: there is none.
+    """
+    samples = [line for line in lines if re.match(rf"{name}(_bucket|_sum|_count)?[{{ ]", line)]
+    if not samples:
+        raise ValueError(f"extend `_example` or `_telemetry` in tools/metrics_page.py: no sample of {name}")
+    return next((line for line in samples if not re.search(r" 0(\.0)?$", line)), samples[0])
+
+
+def _telemetry() -> Iterator[str]:
+    telemetry = Telemetry()
+    telemetry.config_loaded("0123456789abcdef", NOW.timestamp())
+    telemetry.observe_walk(0.4)
+    telemetry.count_request("ListModelCustomizationJobs")
+    telemetry.discovery.switch(on=True)
+    telemetry.discovery.listed(12, NOW.timestamp())
+    telemetry.discovery.failed(FailureReason.THROTTLED)
+    lines = telemetry.render(Format.TEXT).decode().splitlines()
+    for metric in telemetry.registry.collect():
+        if not metric.name.startswith(EXPORTER_PREFIX):
+            continue
+        name = metric.name + ("_total" if metric.type == "counter" else "")
+        labels = dict.fromkeys(label for sample in metric.samples for label in sample.labels)
+        # What differs from one version of the exporter or of Python to the next must not change this page.
+        example = re.sub(r'version="[^"]*"', 'version="…"', _sample(name, lines))
+        yield _section(name, metric.type, tuple(labels), metric.documentation, example)
+
+
+def _example() -> TargetState:
+    """A target with a job that trains, one that waits, one that failed, and their peers."""
+    trains = _job("q4ad8z8tioq8", "support-tone", 3.0, details=_details(3.0, _subtask(2.75, 0.5, "InProgress")))
+    waits = _job("eys9455tunxa", "summaries", 30.0, details=_details(30.0, SubTask(status="NotStarted")))
+    failed = _job("k2m9xw41pz7c", "labels", 8.0, status="Failed", ended=7.0)
+    peers = [
+        _job(
+            f"peer{number:08d}",
+            f"tone-{number}",
+            start,
+            status="Completed",
+            ended=start - 3.5 - number / 4,
+            details=_details(start, _subtask(start - 0.25, start - 3.5 - number / 4, "Completed")),
+        )
+        for number, start in ((number, 24.0 * number) for number in range(1, 11))
+    ]
+    jobs = [trains, waits, failed, *peers]
+    fold = Fold(Budget(retain=14 * 24 * 3600, max_jobs=5, baseline_window=90 * 24 * 3600), NOW.timestamp())
+    fold.add(jobs)
+    target = Target("targets[0]", "us-east-1", labels=(("team", "research"),))
+    walked_at = NOW.timestamp() - 20
+    return TargetState(
+        target,
+        ACCOUNT,
+        last_walk=walked_at,
+        last_success=walked_at,
+        good=Walked(target, ACCOUNT, fold.snapshot(), pages=1, jobs=len(jobs)),
+        failures={FailureReason.THROTTLED: 2},
+        malformed=1,
+    )
+
+
+def _down() -> TargetState:
+    """Another target, whose walks fail."""
+    target = Target("targets[1]", "us-west-2", labels=(("team", "research"),))
+    failure = Failed(ACCOUNT, FailureReason.ACCESS_DENIED, "denied")
+    return TargetState(target, ACCOUNT, failure=failure, last_walk=NOW.timestamp() - 20)
+
+
+def _job(
+    id_: str,
+    name: str,
+    start: float,
+    *,
+    status: str = "InProgress",
+    ended: float | None = None,
+    details: StatusDetails | None = None,
+) -> Job:
+    """A job; `start` and `ended` are hours ago."""
+    model = "amazon.nova-lite-v1:0:300k"
+    return Job(
+        job_arn=f"arn:aws:bedrock:us-east-1:{ACCOUNT}:model-customization-job/{model}/{id_}",
+        job_name=name,
+        status=status,
+        creation_time=NOW - start * HOUR,
+        base_model_arn=f"arn:aws:bedrock:us-east-1::foundation-model/{model}",
+        customization_type="FINE_TUNING",
+        last_modified_time=NOW - (start * HOUR if ended is None else ended * HOUR) + timedelta(seconds=90),
+        end_time=None if ended is None else NOW - ended * HOUR,
+        custom_model_name=name,
+        status_details=details,
+    )
+
+
+def _details(start: float, training: SubTask) -> StatusDetails:
+    """The sub-tasks of a job that was created `start` hours ago."""
+    return StatusDetails(
+        validation_details=_subtask(start, start - 0.05, "Completed"),
+        data_processing_details=_subtask(start - 0.05, start - 0.25, "Completed"),
+        training_details=training,
+    )
+
+
+def _subtask(start: float, modified: float, status: str) -> SubTask:
+    """A sub-task; its times are hours ago."""
+    return SubTask(status=status, creation_time=NOW - start * HOUR, last_modified_time=NOW - modified * HOUR)
