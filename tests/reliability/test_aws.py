@@ -157,7 +157,8 @@ def stage_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     handler, logger = logging.StreamHandler(output), logging.getLogger("exporter")
     handler.setFormatter(Formatter("json", str))
     logger.addHandler(handler)
-    monkeypatch.setattr(logger, "level", logging.INFO)
+    level = logger.level
+    logger.setLevel(logging.INFO)
     with contextlib.ExitStack() as stack:
         aws = stack.enter_context(Aws("faulty", clock, names, tmp_path))
         other = stack.enter_context(Aws("good", clock, names, tmp_path))
@@ -170,6 +171,7 @@ def stage_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
 
         yield make
     logger.removeHandler(handler)
+    logger.setLevel(level)
 
 
 def up(region: str, **more: Any) -> dict[str, Any]:
