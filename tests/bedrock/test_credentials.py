@@ -473,3 +473,33 @@ def test_an_api_key_is_told_of_once(
         assert reason(reader) is FailureReason.CREDENTIALS
     (line,) = [record.getMessage() for record in caplog.records if "API key" in record.getMessage()]
     assert ("is not used" in line) == others
+
+
+@pytest.mark.parametrize(
+    ("url", "bundle", "expected", "says"),
+    [
+        (f"http://user:{SECRET}@x:9 ", "", FailureReason.CREDENTIALS, "ValueError: raised at"),
+        (f"http://user:{SECRET}@x:99999", "", FailureReason.CREDENTIALS, "ValueError: raised at"),
+        (f"ftp://user:{SECRET}@x", "", FailureReason.NETWORK, "HTTPClientError"),
+        (
+            "https://127.0.0.1:{port}",
+            "/no/such",
+            FailureReason.NETWORK,
+            "the CA bundle /no/such of AWS_CA_BUNDLE can't be",
+        ),
+        ("https://127.0.0.1:{port}", "/usr", FailureReason.NETWORK, "the CA bundle /usr of AWS_CA_BUNDLE can't be"),
+    ],
+)
+def test_endpoints_that_cannot_be_used(  # noqa: PLR0917 - the columns of a table
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, url: str, bundle: str, expected: FailureReason, says: str
+) -> None:
+    """What the user's variables cause is no bug of ours, names the file, and shows no password."""
+    reader = aws.reader(Service(page()))
+    port = os.environ["AWS_ENDPOINT_URL_STS"].rpartition(":")[2]
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK", url.format(port=port))
+    if bundle:
+        monkeypatch.setenv("AWS_CA_BUNDLE", bundle)
+    failed = failure(reader)
+    assert failed.reason is expected
+    assert says in failed.message
+    assert SECRET not in failed.message
