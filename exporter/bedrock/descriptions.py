@@ -18,11 +18,17 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from botocore import exceptions as boto
+from urllib3.exceptions import LocationValueError
 
 from exporter.errors import WalkError
 
 _LONGEST = 1000
 """Characters of AWS's text that are quoted."""
+
+
+_URL_VARIABLES = (
+    "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_BEDROCK",
+)  # fmt: skip
 
 
 def describe(error: BaseException) -> str:  # noqa: PLR0911 - a decision table
@@ -98,6 +104,8 @@ def _network_words(error: BaseException) -> str:  # noqa: PLR0911 - a decision t
             return f"certificate verify failed: {root.verify_message}; behind a proxy that opens TLS set AWS_CA_BUNDLE"
         case ssl.SSLError():
             return f"TLS: {getattr(root, 'reason', None) or 'failed'}"
+        case LocationValueError():
+            return f"a URL that can't be used; check {', '.join(filter(os.environ.get, _URL_VARIABLES)) or 'the URLs'}"
         case OSError() if tunnel := re.search(r"Tunnel connection failed: (\d{3})\b", str(root)):
             return f"the proxy answered CONNECT with {tunnel[1]}"
         case socket.gaierror():
