@@ -8,6 +8,7 @@ import logging
 import math
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,9 +20,9 @@ from botocore.credentials import CredentialResolver, DeferredRefreshableCredenti
 from botocore.exceptions import NoCredentialsError
 
 from exporter import NAME, __version__, work
-from exporter.bedrock import bodies
+from exporter.bedrock import bodies, sources
 from exporter.bedrock.attempts import attempt
-from exporter.bedrock.credentials import Signer, bad_credentials, role_credentials, sign
+from exporter.bedrock.credentials import Signer, bad_credentials, refuse_unsendable, role_credentials, sign
 from exporter.bedrock.regions import loader
 from exporter.bedrock.settings import AwsSettings
 from exporter.errors import FailureReason, WalkError
@@ -34,6 +35,9 @@ API_KEY = "AWS_BEARER_TOKEN_BEDROCK"
 
 IDENTITY_TIMEOUT = 3.0
 """Seconds for asking STS whose credentials these are, which a walk can do without."""
+
+IDENTITY_PAUSE = 300.0
+"""Seconds until STS is asked again."""
 
 OnRequest = Callable[[str], None]
 """Called with the operation's name for every attempt that leaves the machine."""
@@ -110,6 +114,7 @@ class TargetAccess:
     def bedrock(self) -> SignedClient:
         """Amazon Bedrock for one walk; raises `WalkError` if there are no credentials."""
         if self.target.assume_role is None and self._profile.base().credentials is None:
+            refuse_unsendable(os.environ.get(API_KEY, ""), "API key", API_KEY)
             return SignedClient(self._profile.client("bedrock", self.target.region, "bearer"), None, self._attempts)
         return self.client("bedrock")
 
@@ -126,11 +131,14 @@ class TargetAccess:
     def ask_account_id(self) -> str | None:
         """The account of the profile's credentials, as STS says; None while STS does not answer.
 
+        After a failure, nobody asks again for `IDENTITY_PAUSE`, unless the credentials are read anew.
+
         No permission is needed for that, but STS may be out of reach where Bedrock is not.
         """
         try:
             base = self._profile.base()
-            if base.account_id is None:
+            if base.account_id is None and time.monotonic() >= base.ask_after:
+                base.ask_after = time.monotonic() + IDENTITY_PAUSE
                 with work.within(IDENTITY_TIMEOUT):
                     base.account_id = self._starting("sts", 1).get_caller_identity()["Account"]
         except Exception as error:  # noqa: BLE001 - anything may answer in its place, such as a proxy
@@ -143,6 +151,12 @@ class TargetAccess:
     def account_id(self) -> str | None:
         """The account of the profile's credentials, if it has been learnt since they were read."""
         return self._profile.account_id
+
+    def learn(self, account_id: str) -> None:
+        """Keep the account that the target's jobs tell as long as the credentials are the same."""
+        base = self._profile.base()
+        if self.target.assume_role is None and base.account_id is None:
+            base.account_id = account_id
 
     def forget(self) -> None:
         """Start with new credentials at the next walk: somebody may write new ones into a file."""
@@ -165,10 +179,16 @@ class TargetAccess:
 
 @dataclass(slots=True)
 class _Base:
-    """What was read from a profile. Credentials are None if only an API key was found."""
+    """What was read from a profile. Credentials are None if only an API key was found.
+
+    Attributes:
+        account_id: of these credentials, once it has been learnt.
+        ask_after: when STS may be asked for it, on the monotonic clock.
+    """
 
     credentials: Any | None
     account_id: str | None = None
+    ask_after: float = 0.0
 
 
 class _Profile:
@@ -222,14 +242,26 @@ class _Profile:
             return base
         with self._locked(), bad_credentials():
             if self._base is None:
-                credentials = self._new_session().get_credentials()
+                if self._name is None:
+                    sources.refuse_empty_profile(os.environ)
+                session = self._new_session()
+                sources.refuse_mfa(session, self._name)
+                credentials = session.get_credentials()
                 if credentials is None and (self._name is not None or not os.environ.get(API_KEY)):
-                    raise NoCredentialsError
-                if credentials is None and not self._told_of_api_key:
-                    self._told_of_api_key = True
-                    _log.info("there are no other AWS credentials; using the API key for Amazon Bedrock in %s", API_KEY)
+                    raise sources.no_credentials(session, self._name, os.environ) from NoCredentialsError()
+                self._tell_of_api_key(is_used=credentials is None)
                 self._base = _Base(credentials)
             return self._base
+
+    def _tell_of_api_key(self, *, is_used: bool) -> None:
+        """Log once whether the API key is used, if there is one."""
+        if self._told_of_api_key or self._name is not None or not os.environ.get(API_KEY):
+            return
+        self._told_of_api_key = True
+        if is_used:
+            _log.info("there are no other AWS credentials; using the API key for Amazon Bedrock in %s", API_KEY)
+        else:
+            _log.info("the API key in %s is not used: there are other AWS credentials", API_KEY)
 
     @property
     def account_id(self) -> str | None:

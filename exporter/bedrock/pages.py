@@ -64,6 +64,8 @@ class TargetReader:
         tokens: set[str] = set()
         for _ in range(max_pages):
             page = read_page(_body(bedrock.list_model_customization_jobs(**request)))
+            if (account_id := next(filter(None, (job.account_id for job in page.jobs)), None)) is not None:
+                self._access.learn(account_id)
             yield page
             token = page.next_token
             del page  # or the traceback of a request that fails would keep it

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -22,6 +23,10 @@ _log = logging.getLogger(__name__)
 
 UNSUPPORTED_INTERVAL = 3600.0
 """Seconds between two walks of a target whose region lacks the service: it may come, but not within the minute."""
+
+
+RETELL = 900.0
+"""Seconds between two lines about a target that is down for the same reason, but from another cause."""
 
 
 class Walker(Protocol):
@@ -81,6 +86,8 @@ class TargetLoop:
         self._rescheduled = asyncio.Event()
         self._retry = False
         self._stale: asyncio.TimerHandle | None = None
+        self._told = 0.0  # when the log last said that it is down, on the event loop's clock
+        self._told_cause = ""
 
     @property
     def target(self) -> Target:
@@ -180,7 +187,19 @@ class TargetLoop:
         elif self.state.stale:
             self._cancel_stale_timer()
         _ = self.state.text  # rendered when it changes, not when somebody scrapes
-        _log_change(before, self.state)
+        _log_change(before, self.state, is_news=self._is_news(before.failure))
+
+    def _is_news(self, before: Failed | None) -> bool:
+        """Whether the log has to tell of the failure: its reason is another, or its cause, and `RETELL` has passed."""
+        failure, now = self.state.failure, asyncio.get_running_loop().time()
+        if failure is None:
+            return False
+        cause = _NUMBERED.sub("", failure.message)
+        is_same = before is not None and failure.reason is before.reason
+        if is_same and (cause == self._told_cause or now < self._told + RETELL):
+            return False
+        self._told, self._told_cause = now, cause
+        return True
 
     def _go_stale_at(self, when: float) -> None:
         self._cancel_stale_timer()
@@ -214,14 +233,18 @@ def _about(state: TargetState) -> dict[str, object]:
     return {"target": state.target.name, "account": state.account_id, "region": state.target.region}
 
 
-def _log_change(before: TargetState, after: TargetState) -> None:
+_NUMBERED = re.compile(r"\S*\d\S*")
+"""Words that differ from walk to walk, such as times and the ids of requests."""
+
+
+def _log_change(before: TargetState, after: TargetState, *, is_news: bool) -> None:
     """Log what a walk changed, not every walk."""
     about = _about(after)
     old, new = before.failure, after.failure
     if new is None and after.good is not None and (before.last_walk is None or old is not None):
         was = {"was": old.reason} if old else {}
         _log.info("target is up", extra={**about, "jobs": after.good.jobs, "pages": after.good.pages, **was})
-    elif new is not None and (old is None or new.reason is not old.reason):
+    elif new is not None and is_news:
         extra = {**about, "reason": new.reason, "detail": new.message}
         if new.traceback:
             extra["traceback"] = new.traceback

@@ -112,11 +112,10 @@ def advance(state: TargetState, outcome: Walked | Failed, now: float) -> TargetS
     A failed walk changes nothing of the last good one, with two exceptions: the jobs of a duplicate target belong to
     another; and what stands under an unknown account can't stay once the account is learnt.
     """
-    account_id = outcome.account_id or state.account_id
     if isinstance(outcome, Walked):
         return replace(
             state,
-            account_id=account_id,
+            account_id=outcome.account_id or UNKNOWN,  # what was learnt of other credentials is not theirs
             last_walk=now,
             last_success=now,
             failure=None,
@@ -124,6 +123,7 @@ def advance(state: TargetState, outcome: Walked | Failed, now: float) -> TargetS
             stale=False,
             malformed=state.malformed + outcome.malformed,
         )
+    account_id = outcome.account_id or state.account_id
     failures = {**state.failures, outcome.reason: state.failures.get(outcome.reason, 0) + 1}
     ends = outcome.reason is FailureReason.DUPLICATE_TARGET or account_id != state.account_id
     return replace(

@@ -233,14 +233,29 @@ def test_account_of_the_credentials(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize("sts", [faults.sts_error(500, "InternalFailure"), faults.drop, body_of(HTML), body_of(b"")])
-def test_account_that_sts_does_not_tell(aws: Aws, sts: Response | Respond) -> None:
-    """The list is read all the same, and STS is asked at the next walk, once each."""
-    service = Service(page(job(1)), sts=sts)
-    reader = aws.reader(service, ASKING, max_attempts=3)
+def test_account_that_sts_does_not_tell(aws: Aws, sts: Response | Respond, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list is read all the same, and STS is asked again after a while, once each; a job tells the account, too."""
+    reader = aws.reader(Service(page(), sts=sts), ASKING, max_attempts=3)
     for _ in range(2):
-        assert names(walk(reader)) == ["job-1"]
+        assert names(walk(reader)) == []
         assert reader.account_id is None
+    assert aws.requests == [WHO_AM_I, LIST, LIST]
+
+    monkeypatch.setattr(clients, "IDENTITY_PAUSE", 0.0)
+    reader = aws.reader(Service(page(), sts=sts), ASKING)
+    aws.requests.clear()
+    for _ in range(2):
+        walk(reader)
     assert aws.requests == [WHO_AM_I, LIST] * 2
+
+
+def test_the_account_that_jobs_tell_is_kept(aws: Aws) -> None:
+    """While the credentials are the same, also when the list is empty."""
+    reader = aws.reader(Service(page(job(1)), page(), sts=faults.drop), ASKING)
+    for told in (["job-1"], []):
+        assert names(walk(reader)) == told
+        assert reader.account_id == ACCOUNT
+    assert aws.requests == [WHO_AM_I, LIST, LIST]
 
 
 def test_a_question_to_sts_is_short(monkeypatch: pytest.MonkeyPatch, aws: Aws, stall: faults.Stall) -> None:

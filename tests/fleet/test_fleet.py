@@ -515,3 +515,15 @@ def test_one_log_line_for_each_change(caplog: pytest.LogCaptureFixture) -> None:
     assert {(vars(r)["target"], vars(r)["account"], vars(r)["region"]) for r in caplog.records} == {("t0", OWN, "r0")}
     assert ["traceback" in vars(record) for record in caplog.records] == [False] * 4 + [True] + [False] * 2
     assert states[0].malformed == 5
+
+
+def test_another_cause_of_the_same_reason_is_told_once_in_15_minutes(caplog: pytest.LogCaptureFixture) -> None:
+    """Numbers and ids in a message make no other cause; one that comes and goes is not told every time."""
+    refused = [WalkError(FailureReason.NETWORK, f"refused, request {number}a{number}") for number in range(120)]
+    reset = WalkError(FailureReason.NETWORK, "reset")
+    outcomes: list[Exception] = [reset if number % 2 else refused[number] for number in range(92)]
+    script = Script([Step(0, outcome) for outcome in [*outcomes, *refused[92:]]])
+    watch(script, 1190)
+
+    told = [(vars(record)["detail"], vars(record)["reason"]) for record in caplog.records]
+    assert told == [("refused, request 0a0", "network"), ("reset", "network")]

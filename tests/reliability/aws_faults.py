@@ -227,6 +227,18 @@ def no_credentials_at_all(aws: Aws) -> Iterator[None]:
     aws.write_profile(with_credentials=True)
 
 
+def junk(printed: bytes) -> Inject:
+    """The program that gives out credentials prints this."""
+
+    @contextlib.contextmanager
+    def inject(aws: Aws) -> Iterator[None]:
+        aws.give_junk(printed)
+        yield
+        aws.give_credentials()
+
+    return inject
+
+
 def clock_off(seconds: float) -> Inject:
     """The exporter's own clock is set."""
 
@@ -380,6 +392,57 @@ FAULTS = (
         no_credentials,
         R.CREDENTIALS,
         "Error when retrieving credentials from custom-process",
+    ),
+    Fault(
+        "credentials-null",
+        "A program for credentials prints `null` at a renewal",
+        junk(b"null"),
+        R.CREDENTIALS,
+        "give the exporter valid, current AWS credentials",
+    ),
+    Fault(
+        "credentials-without-secret",
+        "A program for credentials leaves the secret out at a renewal",
+        junk(b'{"Version": 1, "AccessKeyId": "AKIATEST"}'),
+        R.CREDENTIALS,
+        "Error when retrieving credentials from custom-process",
+    ),
+    Fault(
+        "credentials-latin-1",
+        "A program for credentials prints Latin-1: nothing of it is shown",
+        junk(b'{"Version": 1, "SecretAccessKey": "hidden\xff"}'),
+        R.CREDENTIALS,
+        "UnicodeDecodeError: raised at",
+    ),
+    Fault(
+        "sts-token-line-feed",
+        "A role's session token that ends with a line feed: nothing of it is shown",
+        sts(faults.assumed("hidden\n", timedelta(hours=1))),
+        R.CREDENTIALS,
+        "the session token, ",
+        role=True,
+    ),
+    Fault(
+        "sts-truncated",
+        "AssumeRole's answer breaks off in the secret: nothing of it is shown",
+        sts(body_of(b"<AssumeRoleResponse><SecretAccessKey>hidden & ", content_type="text/xml")),
+        R.MALFORMED_RESPONSE,
+        "botocore can't parse the answer",
+        role=True,
+    ),
+    Fault(
+        "api-key-refused",
+        "An API key that AWS refuses",
+        listing(error(403, "AccessDeniedException", "Please make sure your API Key is valid.")),
+        R.CREDENTIALS,
+        "give the exporter a valid API key in AWS_BEARER_TOKEN_BEDROCK",
+    ),
+    Fault(
+        "proxy-407",
+        "A proxy that asks for a user and a password",
+        listing(body_of(HTML, 407, "text/html")),
+        R.NETWORK,
+        "the proxy asks for a user and a password",
     ),
     Fault(
         "no-credentials",

@@ -139,6 +139,10 @@ class Aws:
         """The profile's credential_process fails from now on."""
         self._credentials.unlink()
 
+    def give_junk(self, printed: bytes) -> None:
+        """The profile's credential_process prints this from now on."""
+        self._credentials.write_bytes(printed)
+
     @property
     def _credentials(self) -> Path:
         return self._directory / f"{self.profile}.json"
