@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import traceback
 from collections.abc import Callable, Mapping
@@ -100,9 +101,9 @@ _BY_TYPE: tuple[tuple[type[Exception] | tuple[type[Exception], ...], FailureReas
     ((boto.ConnectTimeoutError, boto.ReadTimeoutError), FailureReason.TIMEOUT),
     ((boto.HTTPClientError, boto.ConnectionError), FailureReason.NETWORK),
     (ResponseParserError, FailureReason.MALFORMED_RESPONSE),
-    (boto.InvalidRegionError, FailureReason.UNSUPPORTED_REGION),
     (
         (
+            boto.InvalidRegionError,
             boto.NoCredentialsError,
             boto.NoAuthTokenError,
             boto.TokenRetrievalError,
@@ -194,7 +195,7 @@ def _service_reason(error: boto.ClientError) -> FailureReason:  # noqa: PLR0911 
         return by_code
     if code.startswith("UnknownOperation"):
         return FailureReason.UNSUPPORTED_REGION
-    if code == "ValidationException" and "unknown operation" in text.casefold():
+    if code == "ValidationException" and {"unknown", "operation"} <= set(re.findall(r"\w+", text.casefold())):
         return FailureReason.UNSUPPORTED_REGION
     if status in _BY_STATUS:
         return _BY_STATUS[status]

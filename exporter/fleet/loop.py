@@ -161,7 +161,10 @@ class TargetLoop:
             conditions = self._conditions
             return await self._walker.walk(self.target, conditions.budget, conditions.schedule, conditions.now())
         except WalkError as error:
-            return Failed(self._walker.account_id, error.reason, error.message)
+            reason = error.reason
+            if reason is FailureReason.UNSUPPORTED_REGION and self.state.last_success is not None:
+                reason = FailureReason.MALFORMED_RESPONSE  # it was good under the settings before a reload: not quiet
+            return Failed(self._walker.account_id, reason, error.message)
         except Exception as error:  # noqa: BLE001 - a bug in one walk must not end the loop of its target
             return Failed(self._walker.account_id, FailureReason.INTERNAL, *describe_bug(error))
         finally:

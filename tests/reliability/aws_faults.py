@@ -30,6 +30,9 @@ Inject = Callable[[Aws], AbstractContextManager[object]]
 
 FILE = "tests/reliability/test_aws.py"
 
+UNKNOWN_OPERATION = error(400, "ValidationException", "Unknown Operation")
+"""What a region without model customization says [rec]."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -45,6 +48,7 @@ class Fault:
         log: what the one log line says: a part of its `detail`. Empty where there is no line.
         also: what users see beyond what every fault of its kind shows; proven by `shows` and `gone`.
         region: of the target.
+        service: whose endpoint of AWS it is led to.
         role: whether the target assumes a role.
         from_start: the fault is there when the exporter starts, and there is no good walk ahead of it.
         at_deadline: only the deadline of the walk ends it.
@@ -64,6 +68,7 @@ class Fault:
     log: str = ""
     also: str = ""
     region: str = "us-east-1"
+    service: str = "bedrock"
     role: bool = False
     from_start: bool = False
     at_deadline: bool = False
@@ -407,19 +412,40 @@ FAULTS = (
         role=True,
     ),
     # Regions
-    _refusal(
+    Fault(
         "unsupported-validation",
         "A region without model customization: `ValidationException`, “Unknown Operation”",
-        error(400, "ValidationException", "Unknown Operation"),
+        listing(UNKNOWN_OPERATION, all_pages=True),
         R.UNSUPPORTED_REGION,
-        "ValidationException",
+        "ValidationException from ListModelCustomizationJobs",
+        from_start=True,
     ),
     Fault(
         "unsupported-coral",
         "A region without model customization: `UnknownOperationException` in a 200",
-        listing(body_of(faults.CORAL_UNKNOWN_OPERATION)),
+        listing(body_of(faults.CORAL_UNKNOWN_OPERATION), all_pages=True),
         R.UNSUPPORTED_REGION,
         "the endpoint does not know the operation ListModelCustomizationJobs",
+        from_start=True,
+    ),
+    Fault(
+        "no-longer-supported",
+        "A region whose list was good answers “Unknown Operation”",
+        listing(UNKNOWN_OPERATION),
+        R.MALFORMED_RESPONSE,
+        "does not know ListModelCustomizationJobs; it did before, so wait",
+        also="it is walked on at its interval",
+    ),
+    Fault(
+        "wrong-service",
+        "An endpoint of bedrock-runtime, which says “Operation unknown”",
+        listing(error(400, "ValidationException", "Operation unknown"), all_pages=True),
+        R.MALFORMED_RESPONSE,
+        "the endpoint bedrock-runtime.us-east-1.amazonaws.com does not know ListModelCustomizationJobs; is it "
+        "bedrock-runtime's?",
+        service="bedrock-runtime",
+        from_start=True,
+        also="it is walked on at its interval",
     ),
     Fault(
         "unsupported-dns",

@@ -163,7 +163,7 @@ def stage_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
         other = stack.enter_context(Aws("good", clock, names, tmp_path))
 
         def make(fault: Fault) -> Stage:
-            aws.move(fault.region)
+            aws.move(fault.region, fault.service)
             if fault.role:
                 aws.sts = short_role
             return Stage(fault, aws, other, clock, output)
