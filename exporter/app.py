@@ -68,7 +68,12 @@ class App:
         self._lister = Worker("list accounts", "check the network, DNS and the proxy")
         self._new_walker, self._list_accounts = self._connect(config)
         self._accounts.configure(config.discovery, self._list_accounts)
-        self.fleet = Fleet(self._desired(), now=time.time, observe_walk=self._telemetry.observe_walk)
+        self.fleet = Fleet(
+            self._desired(),
+            now=time.time,
+            observe_walk=self._telemetry.observe_walk,
+            observe_delay=self._telemetry.observe_delay,
+        )
         self._loaded()
         self.site = Site(
             telemetry_path=telemetry_path,
@@ -77,6 +82,8 @@ class App:
             metrics=self._metrics,
             now=time.time,
             reload=self.reload if lifecycle else None,
+            count_request=self._telemetry.count_http_request,
+            count_cut=self._telemetry.count_connection_cut,
         )
         unknown = [target.name for target in config.targets if target.account_id is None]
         if shard.total > 1 and unknown:
@@ -142,7 +149,12 @@ class App:
 
     def _connect(self, config: Config) -> tuple[NewWalker, ListAccounts]:
         """How targets are walked, and accounts listed, with these settings."""
-        clients = Clients(config.aws, config.schedule.concurrency, self._telemetry.count_request)
+        clients = Clients(
+            config.aws,
+            config.schedule.concurrency,
+            self._telemetry.count_request,
+            self._telemetry.count_request_failure,
+        )
 
         async def list_all(discovery: Discovery) -> tuple[Account, ...]:
             return await self._lister.run(lambda: list_accounts(discovery, clients), TIMEOUT)

@@ -32,6 +32,7 @@ class Server:
     def __init__(self, site: Site, limits: Limits | None = None, shutdown: float = SHUTDOWN_DEADLINE) -> None:
         self._limits = limits or Limits()
         self._shutdown = shutdown
+        self._site = site
         self._application = web.AppRunner(application(site))
         self._connections: Connections | None = None
         self._runner: web.ServerRunner | None = None
@@ -49,7 +50,7 @@ class Server:
         """
         await self._application.setup()  # without an address: aiohttp's own connections have too few bounds
         server = cast("web.Server", self._application.server)
-        self._connections = Connections(server, HEADERS, self._limits)
+        self._connections = Connections(server, HEADERS, self._limits, self._site.count_request, self._site.count_cut)
         # aiohttp waits twice that long: for the handlers, and again for what is left of them.
         self._runner = web.ServerRunner(self._connections, shutdown_timeout=self._shutdown / 2)
         await self._runner.setup()

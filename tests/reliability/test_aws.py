@@ -226,6 +226,9 @@ def failing(samples: dict[str, str], reason: str) -> dict[str, str]:
         result[key] = value
         if key.startswith(f"{TARGET}up{{"):
             result[key.replace("up{", "failure_info{").replace("}", f',reason="{reason}"}}')] = "1"
+    for key in result:
+        if key.startswith(f"{TARGET}series{{"):
+            result[key] = str(len(result))
     return result
 
 
