@@ -71,6 +71,7 @@ class Clients:
         concurrency: walks at a time; each client keeps that many connections.
         on_request: told of every request.
         on_failure: told of every request that fails.
+        keep_alive: whether connections stay open for the next request.
     """
 
     def __init__(
@@ -79,12 +80,19 @@ class Clients:
         concurrency: int,
         on_request: OnRequest = lambda _: None,
         on_failure: OnFailure = lambda _, __: None,
+        *,
+        keep_alive: bool = True,
     ) -> None:
         self._attempts = aws.max_attempts
         self._profiles: dict[str | None, _Profile] = {}
         self._lock = threading.Lock()
         self._new_profile = functools.partial(
-            _Profile, aws=aws, concurrency=concurrency, on_request=on_request, on_failure=on_failure
+            _Profile,
+            aws=aws,
+            concurrency=concurrency,
+            on_request=on_request,
+            on_failure=on_failure,
+            keep_alive=keep_alive,
         )
 
     def access(self, target: Target) -> TargetAccess:
@@ -199,12 +207,14 @@ class _Profile:
         concurrency: int,
         on_request: OnRequest,
         on_failure: OnFailure,
+        keep_alive: bool,
     ) -> None:
         self._name = name
         self._region = region
         self._endpoints = {"bedrock": aws.endpoint_url}
         self._on_request = on_request
         self._on_failure = on_failure
+        self._keep_alive = keep_alive
         self._lock = threading.Lock()
         self._session: boto3.Session | None = None
         self._clients: dict[tuple[str, str, str], Any] = {}
@@ -302,6 +312,8 @@ class _Profile:
         if signature == "v4":
             client.meta.events.register("before-parameter-build", sign)
         client.meta.events.register("before-send", self._count)
+        if not self._keep_alive:
+            client.meta.events.register("before-send", _close_afterwards)
         client.meta.events.register("after-call", self._count_refusal)
         client.meta.events.register("after-call-error", self._count_error)
         if service == "bedrock":
@@ -318,3 +330,7 @@ class _Profile:
 
     def _count_error(self, event_name: str, exception: Exception, **_: object) -> None:
         self._on_failure(event_name.rpartition(".")[2], reason_of(exception))
+
+
+def _close_afterwards(request: Any, **_: object) -> None:  # noqa: ANN401 - botocore's
+    request.headers["Connection"] = "close"

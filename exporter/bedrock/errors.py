@@ -184,7 +184,7 @@ def _is_met_in(error: Exception, *modules: str) -> bool:
 
 def _service_reason(error: boto.ClientError) -> FailureReason:  # noqa: PLR0911 - a decision table
     """The reason of an answer that is an error."""
-    code = str(error.response.get("Error", {}).get("Code", ""))
+    code = str(error.response.get("Error", {}).get("Code", "")).partition(",")[0]  # of a header that came twice
     text = str(error.response.get("Error", {}).get("Message", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     by_code = FailureReason.THROTTLED if status == 429 else _BY_CODE.get(code)

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import math
-import resource
 import socket
 import struct
 import time
@@ -14,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
+from exporter import descriptors
 from exporter.web.aiohttp_web import web
 
 _log = logging.getLogger(__name__)
@@ -36,8 +36,8 @@ class Limits:
         request: size of one request, or of several that are queued. aiohttp limits a header line to 8,190.
         unread: responses being read, one that several clients read counted once. Beyond it, the clients that have kept
             us waiting longest are cut.
-        connections: at once. They also take at most half of the file descriptors, and one address at most three
-            quarters of them: behind a proxy everyone has the same one.
+        connections: at once. They also take at most half of the file descriptors that are to spare, and one address at
+            most three quarters of them: behind a proxy everyone has the same one.
     """
 
     header: float = 10.0
@@ -193,9 +193,7 @@ class Connections(web.Server):
         self.count_request = count_request
         self.count_cut = count_cut
         self.limits = limits
-        descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        unlimited = descriptors == resource.RLIM_INFINITY
-        self._places = limits.connections if unlimited else min(limits.connections, descriptors // 2)
+        self._places = min(limits.connections, descriptors.for_clients())
 
     def __call__(self) -> web.RequestHandler:
         """Called by asyncio for each new connection."""

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import cast
 
+from exporter import descriptors
 from exporter.web.address import Address
 from exporter.web.aiohttp_web import web
 from exporter.web.connections import Connection, Connections, Limits
@@ -54,9 +55,11 @@ class Server:
         # aiohttp waits twice that long: for the handlers, and again for what is left of them.
         self._runner = web.ServerRunner(self._connections, shutdown_timeout=self._shutdown / 2)
         await self._runner.setup()
+        # asyncio accepts as many at once, before any of them can be refused a place.
+        backlog = max(1, min(128, descriptors.for_clients() // 2))
         for address in addresses:
             try:
-                await web.TCPSite(self._runner, address.host, address.port).start()
+                await web.TCPSite(self._runner, address.host, address.port, backlog=backlog).start()
             except (OSError, UnicodeError) as error:  # a name that IDNA can't spell is a UnicodeError
                 await self.stop()
                 raise ListenError(

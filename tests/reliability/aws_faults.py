@@ -736,4 +736,28 @@ ELSEWHERE = (
     ),
 )
 
-ROWS = [*(fault.row for fault in FAULTS), *ALONE, *ELSEWHERE]
+LIMITS = (
+    Row(
+        "200 targets, each with a profile of its own, and 64 file descriptors; as many clients that say nothing",
+        "`target_up` 1; `/metrics` answers, and SIGTERM ends it; each request to AWS makes a connection",
+        "`too few file descriptors to keep connections to AWS open`, at the start, with the `limit` that is `wanted`",
+        "tests/reliability/test_descriptors.py::test_more_targets_than_descriptors",
+    ),
+    *(
+        Row(
+            f"As many targets as walk at a time, all at once answered with {answer}",
+            "peak memory of the process at most 300 MB",
+            "`target is down`, `reason=malformed_response`, where it is no list",
+            f"tests/reliability/test_memory.py::test_hostile_targets_at_once[{answer}]",
+        )
+        for answer in (
+            "a body without end",
+            "a body that gzip unpacks to 64 MB",
+            "lists in lists",
+            "as many members as a page may have",
+            "jobs that say as much as they can",
+        )
+    ),
+)
+
+ROWS = [*(fault.row for fault in FAULTS), *ALONE, *ELSEWHERE, *LIMITS]
