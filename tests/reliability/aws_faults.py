@@ -743,15 +743,30 @@ LIMITS = (
         "`too few file descriptors to keep connections to AWS open`, at the start, with the `limit` that is `wanted`",
         "tests/reliability/test_descriptors.py::test_more_targets_than_descriptors",
     ),
+    Row(
+        "As many roles as walk at a time, and STS answers without end",
+        "peak memory of the process at most 300 MB; the target beside them is up",
+        "`target is down`, `reason=malformed_response`",
+        "tests/reliability/test_memory.py::test_hostile_sts",
+    ),
+    Row(
+        "10,000 targets: a start, a reload of all of them, a SIGTERM in the midst of one",
+        "each takes at most 3 s, the end at most 5 s; `/-/healthy` answers meanwhile",
+        "`configuration reloaded`",
+        "tests/reliability/test_many_targets.py::test_ten_thousand_targets",
+    ),
     *(
         Row(
             f"As many targets as walk at a time, all at once answered with {answer}",
-            "peak memory of the process at most 300 MB",
+            "peak memory of the process at most 300 MB; the target beside them is up",
             "`target is down`, `reason=malformed_response`, where it is no list",
             f"tests/reliability/test_memory.py::test_hostile_targets_at_once[{answer}]",
         )
         for answer in (
             "a body without end",
+            "a 500 without end",
+            "a body of 2 GB, as its header says",
+            "a job name of 4 MB",
             "a body that gzip unpacks to 64 MB",
             "lists in lists",
             "as many members as a page may have",
