@@ -17,12 +17,13 @@ import boto3
 import botocore.session
 from botocore.config import Config as BotoConfig
 from botocore.credentials import CredentialResolver, DeferredRefreshableCredentials
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import ClientError, NoCredentialsError
 
 from exporter import NAME, __version__, work
 from exporter.bedrock import bodies, sources
 from exporter.bedrock.attempts import attempt
 from exporter.bedrock.credentials import Signer, bad_credentials, refuse_unsendable, role_credentials, sign
+from exporter.bedrock.errors import reason_of
 from exporter.bedrock.regions import loader
 from exporter.bedrock.settings import AwsSettings
 from exporter.errors import FailureReason, WalkError
@@ -41,6 +42,9 @@ IDENTITY_PAUSE = 300.0
 
 OnRequest = Callable[[str], None]
 """Called with the operation's name for every attempt that leaves the machine."""
+
+OnFailure = Callable[[str, FailureReason], None]
+"""Called with the operation's name and the reason for every attempt that fails, also if the next one succeeds."""
 
 
 class SignedClient:
@@ -70,13 +74,30 @@ class Clients:
         aws: how to talk to AWS.
         concurrency: walks at a time; each client keeps that many connections.
         on_request: told of every request.
+        on_failure: told of every request that fails.
+        keep_alive: whether connections stay open for the next request.
     """
 
-    def __init__(self, aws: AwsSettings, concurrency: int, on_request: OnRequest = lambda _: None) -> None:
+    def __init__(
+        self,
+        aws: AwsSettings,
+        concurrency: int,
+        on_request: OnRequest = lambda _: None,
+        on_failure: OnFailure = lambda _, __: None,
+        *,
+        keep_alive: bool = True,
+    ) -> None:
         self._attempts = aws.max_attempts
         self._profiles: dict[str | None, _Profile] = {}
         self._lock = threading.Lock()
-        self._new_profile = functools.partial(_Profile, aws=aws, concurrency=concurrency, on_request=on_request)
+        self._new_profile = functools.partial(
+            _Profile,
+            aws=aws,
+            concurrency=concurrency,
+            on_request=on_request,
+            on_failure=on_failure,
+            keep_alive=keep_alive,
+        )
 
     def access(self, target: Target) -> TargetAccess:
         """The target's way to AWS; costs next to nothing until it is used."""
@@ -198,12 +219,22 @@ class _Profile:
     """
 
     def __init__(
-        self, name: str | None, region: str, aws: AwsSettings, concurrency: int, on_request: OnRequest
+        self,
+        name: str | None,
+        region: str,
+        *,
+        aws: AwsSettings,
+        concurrency: int,
+        on_request: OnRequest,
+        on_failure: OnFailure,
+        keep_alive: bool,
     ) -> None:
         self._name = name
         self._region = region
         self._endpoints = {"bedrock": aws.endpoint_url}
         self._on_request = on_request
+        self._on_failure = on_failure
+        self._keep_alive = keep_alive
         self._lock = threading.Lock()
         self._session: boto3.Session | None = None
         self._clients: dict[tuple[str, str, str], Any] = {}
@@ -313,9 +344,25 @@ class _Profile:
         if signature == "v4":
             client.meta.events.register("before-parameter-build", sign)
         client.meta.events.register("before-send", self._count)
+        if not self._keep_alive:
+            client.meta.events.register("before-send", _close_afterwards)
+        client.meta.events.register("after-call", self._count_refusal)
+        client.meta.events.register("after-call-error", self._count_error)
         if service == "bedrock":
             client.meta.events.register("before-parse", bodies.keep)
         return client
 
     def _count(self, event_name: str, **_: object) -> None:
         self._on_request(event_name.rpartition(".")[2])
+
+    def _count_refusal(self, event_name: str, http_response: Any, parsed: Any, **_: object) -> None:  # noqa: ANN401 - botocore's
+        if http_response.status_code >= 300:
+            operation = event_name.rpartition(".")[2]
+            self._on_failure(operation, reason_of(ClientError(parsed, operation)))
+
+    def _count_error(self, event_name: str, exception: Exception, **_: object) -> None:
+        self._on_failure(event_name.rpartition(".")[2], reason_of(exception))
+
+
+def _close_afterwards(request: Any, **_: object) -> None:  # noqa: ANN401 - botocore's
+    request.headers["Connection"] = "close"

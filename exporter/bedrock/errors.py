@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import traceback
 from collections.abc import Callable, Mapping
@@ -106,9 +107,9 @@ _BY_TYPE: tuple[tuple[type[Exception] | tuple[type[Exception], ...], FailureReas
     ((boto.ConnectTimeoutError, boto.ReadTimeoutError), FailureReason.TIMEOUT),
     ((boto.HTTPClientError, boto.ConnectionError), FailureReason.NETWORK),
     (ResponseParserError, FailureReason.MALFORMED_RESPONSE),
-    (boto.InvalidRegionError, FailureReason.UNSUPPORTED_REGION),
     (
         (
+            boto.InvalidRegionError,
             boto.NoCredentialsError,
             boto.NoAuthTokenError,
             boto.TokenRetrievalError,
@@ -201,7 +202,7 @@ def _is_raised_in(error: Exception, *modules: str) -> bool:
 
 def _service_reason(error: boto.ClientError) -> FailureReason:  # noqa: PLR0911 - a decision table
     """The reason of an answer that is an error."""
-    code = str(error.response.get("Error", {}).get("Code", ""))
+    code = str(error.response.get("Error", {}).get("Code", "")).partition(",")[0]  # of a header that came twice
     text = str(error.response.get("Error", {}).get("Message", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if "ake sure your API Key is valid" in text:
@@ -214,7 +215,7 @@ def _service_reason(error: boto.ClientError) -> FailureReason:  # noqa: PLR0911 
         return by_code
     if code.startswith("UnknownOperation"):
         return FailureReason.UNSUPPORTED_REGION
-    if code == "ValidationException" and "unknown operation" in text.casefold():
+    if code == "ValidationException" and {"unknown", "operation"} <= set(re.findall(r"\w+", text.casefold())):
         return FailureReason.UNSUPPORTED_REGION
     if status in _BY_STATUS:
         return _BY_STATUS[status]

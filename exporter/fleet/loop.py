@@ -55,6 +55,7 @@ class Conditions:
         duplicate_of: (target, account id) → the target that watches this account in this region already, or None.
         now: the wall clock, Unix seconds; only ever published, never used to wait.
         observe_walk: told how long each walk took, seconds.
+        observe_delay: told how long each walk waited for a slot after it was due, seconds.
         walked: told when a walk has ended, well or badly.
     """
 
@@ -64,6 +65,7 @@ class Conditions:
     duplicate_of: Callable[[Target, str | None], Target | None]
     now: Callable[[], float]
     observe_walk: Callable[[float], None]
+    observe_delay: Callable[[float], None]
     walked: Callable[[TargetLoop], None]
 
 
@@ -131,7 +133,10 @@ class TargetLoop:
     async def walk(self) -> None:
         """Walk once, as soon as there is a slot, and publish the outcome."""
         outcome: Walked | Failed | None = None
+        clock = asyncio.get_running_loop().time
+        due = clock()
         async with self._conditions.slots.of(self.state):
+            self._conditions.observe_delay(clock() - due)
             if self.target.account_id is not None:
                 outcome = self._judge(self.target.account_id)
             outcome = outcome or await self._timed_walk()
@@ -168,7 +173,10 @@ class TargetLoop:
             conditions = self._conditions
             return await self._walker.walk(self.target, conditions.budget, conditions.schedule, conditions.now())
         except WalkError as error:
-            return Failed(self._walker.account_id, error.reason, error.message)
+            reason = error.reason
+            if reason is FailureReason.UNSUPPORTED_REGION and self.state.last_success is not None:
+                reason = FailureReason.MALFORMED_RESPONSE  # it was good under the settings before a reload: not quiet
+            return Failed(self._walker.account_id, reason, error.message)
         except Exception as error:  # noqa: BLE001 - a bug in one walk must not end the loop of its target
             return Failed(self._walker.account_id, FailureReason.INTERNAL, *describe_bug(error))
         finally:

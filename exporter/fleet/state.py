@@ -9,7 +9,7 @@ from functools import cached_property
 from exporter.errors import FailureReason
 from exporter.fleet.families import TARGET_FAMILIES
 from exporter.jobs.snapshot import Snapshot
-from exporter.jobs.text import Text, render, render_snapshot
+from exporter.jobs.text import Text, count_series, render, render_snapshot
 from exporter.labels import UNKNOWN
 from exporter.targets.target import Target
 
@@ -40,6 +40,11 @@ class Walked:
     def text(self) -> Text:
         """The samples of every family about the snapshot and its jobs; the walk's own thread asks for it first."""
         return render_snapshot(self.target.series_labels(self.account_id or UNKNOWN), self.snapshot)
+
+    @cached_property
+    def series(self) -> int:
+        """How many series the text has."""
+        return count_series(self.text)
 
 
 @dataclass(frozen=True, slots=True)

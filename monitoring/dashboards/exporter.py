@@ -150,6 +150,8 @@ def _failures(over: str) -> str:
 
 def _walks() -> list[parts.Panel]:
     buckets = f"sum by (le) (rate({of_processes('target_walk_duration_seconds_bucket')}[$__rate_interval]))"
+    delays = f"sum by (le) (rate({of_processes('walk_start_delay_seconds_bucket')}[$__rate_interval]))"
+    failed = f"rate({of_processes('api_request_failures_total')}[$__rate_interval])"
     of_target = "{{aws_account_id}} {{aws_region}}"
     return [
         parts.over_time(
@@ -219,5 +221,37 @@ def _walks() -> list[parts.Panel]:
                 8,
             ),
             {of_target: one(TARGET, of_targets("target_job_series_omitted")) + " > 0"},
+        ),
+        parts.over_time(
+            Shape(
+                "Start delay",
+                "How much later than due walks start, for want of a slot. If that nears poll.interval, raise "
+                "poll.concurrency.",
+                units.Seconds,
+                NOT_SCRAPED,
+                8,
+            ),
+            {f"quantile {quantile}": f"histogram_quantile({quantile}, {delays})" for quantile in (0.5, 0.95, 0.99)},
+        ),
+        parts.over_time(
+            Shape(
+                "Failed API requests",
+                "Requests to AWS that failed, every attempt counted: also of walks that were good in the end.",
+                units.RequestsPerSecond,
+                "No request failed.",
+                8,
+            ),
+            {"{{operation}} {{reason}}": f"sum by (operation, reason) ({failed}) > 0"},
+            stacked=True,
+        ),
+        parts.over_time(
+            Shape(
+                "Series",
+                "Series that the exporter exports, of the ten targets that have most: what a sampleLimit has to allow.",
+                units.Short,
+                NOT_SCRAPED,
+                8,
+            ),
+            {of_target: f"topk(10, {one(TARGET, of_targets('target_series'))})"},
         ),
     ]

@@ -157,7 +157,7 @@ OTHERS: list[tuple[Exception, FailureReason, str]] = [
         FailureReason.CREDENTIALS,
         "Error when retrieving token from sso: (details left out)",
     ),
-    (boto.InvalidRegionError(region_name="???"), FailureReason.UNSUPPORTED_REGION, "Provided region_name '???'"),
+    (boto.InvalidRegionError(region_name="???"), FailureReason.CREDENTIALS, "Provided region_name '???'"),
     (ResponseParserError("hidden"), FailureReason.MALFORMED_RESPONSE, "botocore can't parse the answer"),
     (ValueError("hidden"), FailureReason.INTERNAL, "ValueError: raised at an unknown place; please report"),
 ]

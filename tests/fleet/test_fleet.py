@@ -64,6 +64,7 @@ class Script:
         self.most = self._running = 0
         self.schedule = replace(Schedule(10, 9, 1000, 100, 10), **schedule)  # type: ignore[arg-type]
         self.observed: list[float] = []
+        self.delays: list[float] = []
 
     def walker(self, target: Target) -> "Stub":
         return Stub(self, target)
@@ -78,7 +79,9 @@ class Script:
 
     def fleet(self, targets: Sequence[Target] | None = None, now: Callable[[], float] | None = None) -> Fleet:
         now = now or (lambda: EPOCH + asyncio.get_running_loop().time())
-        return Fleet(self.desired(targets), now=now, observe_walk=self.observed.append)
+        return Fleet(
+            self.desired(targets), now=now, observe_walk=self.observed.append, observe_delay=self.delays.append
+        )
 
     async def walk(self, target: Target, schedule: Schedule) -> Walked:
         clock = asyncio.get_running_loop().time
@@ -187,6 +190,7 @@ def test_slots_are_bounded_and_the_wait_for_one_is_not_part_of_the_walk() -> Non
     assert script.most == 2
     assert [script.starts[f"r{index}"] for index in range(5)] == [[0], [0], [8], [8], [16]]
     assert script.observed[:4] == [8] * 4
+    assert script.delays == [0, 0, 8, 8, 16]
     assert [state.up for state in states] == [True] * 4 + [False]
 
 

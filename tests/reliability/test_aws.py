@@ -164,7 +164,7 @@ def stage_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
         other = stack.enter_context(Aws("good", clock, names, tmp_path))
 
         def make(fault: Fault) -> Stage:
-            aws.move(fault.region)
+            aws.move(fault.region, fault.service)
             if fault.role:
                 aws.sts = short_role
             return Stage(fault, aws, other, clock, output)
@@ -228,6 +228,9 @@ def failing(samples: dict[str, str], reason: str) -> dict[str, str]:
         result[key] = value
         if key.startswith(f"{TARGET}up{{"):
             result[key.replace("up{", "failure_info{").replace("}", f',reason="{reason}"}}')] = "1"
+    for key in result:
+        if key.startswith(f"{TARGET}series{{"):
+            result[key] = str(len(result))
     return result
 
 
