@@ -161,4 +161,4 @@ def test_every_mode(mode: str, tmp_path: Path) -> None:
     assert ended.returncode in {1, 2}
     assert "FAKETOKEN" not in ended.stdout + ended.stderr
     if mode != "--config.check":
-        assert "the session token holds a line feed" in ended.stdout + ended.stderr
+        assert "the session token, ends with a line feed" in ended.stdout + ended.stderr
