@@ -50,8 +50,9 @@ def _now() -> list[parts.Panel]:
     duration = one(JOB, of_jobs("job_duration_seconds", THIS))
     return [
         parts.number(
-            Shape("Status", "The job's current status, as old as the last good walk.", units.Short, GONE, 4, 4),
-            {"{{status}}": one("status", of_jobs("job_status", THIS) + " == 1")},
+            Shape("Status", "The job's current status, as old as the last good walk.", units.String, GONE, 4, 4),
+            one("status", of_jobs("job_status", THIS) + " == 1"),
+            label="status",
             colors=parts.STATUS_COLORS,
         ),
         parts.number(

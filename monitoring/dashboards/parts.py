@@ -209,6 +209,7 @@ def number(
     shape: Shape,
     queries: Mapping[str, str] | str,
     *,
+    label: str | None = None,
     colors: Mapping[str, str] | None = None,
     link: tuple[str, str] | None = None,
     decimals: float | None = None,
@@ -217,24 +218,29 @@ def number(
 
     Args:
         shape: what every panel has.
-        queries: legend → expression, or a single expression. With `colors` the legends are what is shown.
-        colors: legend → colour.
+        queries: legend → expression, or a single expression.
+        label: is shown in the place of the value. (As a legend it would leave a panel blank that has nothing to show.)
+        colors: text of the label → colour.
         link: title and address of where a click leads.
         decimals: how many.
     """
     if isinstance(queries, str):
         queries = {"": queries}
-    names = choices.BigValueTextMode.NAME if colors else choices.BigValueTextMode.AUTO
+    asked = _queries(queries, instant=True)
+    reduced = common.ReduceDataOptions().calcs(["lastNotNull"]).values(False)
+    if label:
+        asked = [query.format(PromQueryFormat.TABLE) for query in asked]
+        reduced.fields(f"/^{label}$/")
     panel = (
         _shaped(stat.Panel(), shape)
-        .targets([*_queries(queries, instant=True)])
+        .targets([*asked])
         .graph_mode(choices.BigValueGraphMode.NONE)
         .color_mode(choices.BigValueColorMode.VALUE)
-        .text_mode(names)
-        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
+        .text_mode(choices.BigValueTextMode.VALUE if label else choices.BigValueTextMode.AUTO)
+        .reduce_options(reduced)
     )
-    for name, color in (colors or {}).items():
-        panel.override_by_name(name, [_fixed_color(color)])
+    if colors:
+        panel.mappings([models.ValueMap(options=_colored(colors.items()))])
     if link:
         panel.data_links([dashboard.DashboardLink(link[0]).url(link[1])])
     return panel if decimals is None else panel.decimals(decimals)
@@ -347,6 +353,10 @@ def _named(names: Sequence[tuple[str, str]]) -> models.ValueMap:
     )
 
 
+def _colored(texts: Iterable[tuple[str, str]]) -> dict[str, models.ValueMappingResult]:
+    return {text: models.ValueMappingResult(color=color) for text, color in texts}
+
+
 class Column(NamedTuple):
     """A column of a table.
 
@@ -433,8 +443,7 @@ def _column(column: Column) -> list[models.DynamicConfigValue]:
             "custom.cellOptions": choices.TableBarGaugeCellOptions(mode=choices.BarGaugeDisplayMode.BASIC),
         }
     if column.names:
-        texts = {name: models.ValueMappingResult(color=color) for name, color in column.names}
-        mapping = _named(column.names) if column.unit else models.ValueMap(options=texts)
+        mapping = _named(column.names) if column.unit else models.ValueMap(options=_colored(column.names))
         properties |= {"mappings": [mapping], "custom.cellOptions": choices.TableColorTextCellOptions()}
     if column.link:
         properties["links"] = [{"title": column.link[0], "url": column.link[1]}]
