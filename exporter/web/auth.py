@@ -72,7 +72,8 @@ class Authenticator:
         """
         stored = users.get(given.user)
         hashed = stored or self._substitute(users, given.user)
-        token = self._digest(given.user.encode(errors="surrogateescape"), hashed.encode(), given.password)
+        user = given.user.encode(errors="surrogateescape")
+        token = self._digest(b"known" if stored else b"unknown", user, hashed.encode(), given.password)
         if hmac.compare_digest(self._good.get(given.user, b""), token):
             return True
         if token in self._refused:

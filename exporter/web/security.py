@@ -72,16 +72,27 @@ class Security:
         while True:
             await asyncio.sleep(interval)
             try:
-                if await reader.run(self._files.changed, source.READ_TIMEOUT):
-                    self._use(await reader.run(self._files.load, source.READ_TIMEOUT))
-                    _log.info("web configuration reloaded")
-            except ConfigError as error:
-                self._keep(error.faults)
+                while await reader.run(self._files.changed, source.READ_TIMEOUT):
+                    outcome = await reader.run(self._try, source.READ_TIMEOUT)
+                    await asyncio.sleep(interval / 5)  # or an empty file that is being written would be a good one
+                    if await reader.run(self._files.changed, source.READ_TIMEOUT):
+                        continue
+                    if isinstance(outcome, ConfigError):
+                        self._keep(outcome.faults)
+                    else:
+                        self._use(outcome)
+                        _log.info("web configuration reloaded")
             except WalkError as error:  # a network disk that hangs
                 _log.debug("can't look at the web configuration", extra={"detail": error.message})
             except Exception as error:  # noqa: BLE001 - a bug in reading a file must not end what is served
                 fault, bug = describe_bug(error)
                 self._keep([fault], traceback=bug)
+
+    def _try(self) -> WebConfig | ConfigError:
+        try:
+            return self._files.load()
+        except ConfigError as error:
+            return error
 
     def _keep(self, faults: list[str], **bug: str) -> None:
         self._telemetry.failed()

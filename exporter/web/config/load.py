@@ -14,7 +14,7 @@ from exporter.config.messages import Faults, KeyPath
 from exporter.config.source import Unusable
 from exporter.web.config import schema
 from exporter.web.config.settings import RateLimit, Tls, WebConfig
-from exporter.web.config.tls import TlsError, TlsSettings, expiry, make_context
+from exporter.web.config.tls import TlsError, TlsSettings, expiry, fault_of_certificates, fault_of_key, make_context
 
 _TLS = "tls_server_config"
 _ENABLING = ("cert", "cert_file", "key", "key_file", "client_ca", "client_ca_file", "client_auth_type")
@@ -112,10 +112,15 @@ class _Tls:
             return None
         self._check_client_auth()
         minimum, maximum = section.min_version or "TLS12", section.max_version or "TLS13"
+        suites = section.cipher_suites or []
+        if suites and maximum != "TLS13" and not schema.CIPHERS.keys() & set(suites):
+            self._add("cipher_suites", f"has no suite for {maximum}, which is max_version")
         if minimum > maximum:
             at = "max_version" if self._written("max_version") else "min_version"
             self._add(at, f"leaves no version: min_version is {minimum}, max_version is {maximum}")
-        cert, key, client_ca = self._pem("cert"), self._pem("key"), self._pem("client_ca", required=False)
+        cert = self._pem("cert", fault_of_certificates)
+        key = self._pem("key", fault_of_key)
+        client_ca = self._pem("client_ca", fault_of_certificates, required=False)
         if cert is None or key is None or minimum > maximum:
             return None
         required = section.client_auth_type == "RequireAndVerifyClientCert"
@@ -129,7 +134,7 @@ class _Tls:
             verify=verify,
             min_version=minimum,
             max_version=maximum,
-            cipher_suites=tuple(section.cipher_suites or ()),
+            cipher_suites=tuple(suites),
             prefer_server=section.prefer_server_cipher_suites is not False,
             curves=tuple(section.curve_preferences or ()),
         )
@@ -157,8 +162,16 @@ class _Tls:
                 f"has no effect unless client_auth_type is {' or '.join(schema.VERIFYING)}",
             )
 
-    def _pem(self, name: str, *, required: bool = True) -> bytes | None:
-        """The content of a pair of keys such as `cert` and `cert_file`; None if there is none, or after a fault."""
+    def _pem(self, name: str, fault_of: Callable[[bytes], str | None], *, required: bool = True) -> bytes | None:
+        """What `cert` or `cert_file`, or another such pair of keys, gives; None if nothing, or after a fault."""
+        pem = self._read_pem(name, required=required)
+        fault = None if pem is None else fault_of(pem)
+        if fault is None:
+            return pem
+        self._add(self._key(name), f"{self._quoted(name)}{fault}")
+        return None
+
+    def _read_pem(self, name: str, *, required: bool) -> bytes | None:
         in_file = f"{name}_file"
         if self._written(name) and self._written(in_file):
             self._add(name, f"can't be combined with {in_file}; keep one of the two")

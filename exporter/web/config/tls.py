@@ -30,7 +30,7 @@ class TlsError(ValueError):
     """A value can't be used; the text says why, without the value.
 
     Attributes:
-        key: `cert`, `key`, `client_ca` or `cipher_suites`: what of the settings it is.
+        key: `cert` or `key`: what of the settings it is.
     """
 
     def __init__(self, key: str, fault: str) -> None:
@@ -48,7 +48,8 @@ class TlsSettings:
         client_ca: who may issue client certificates; None for the CAs that the system trusts.
         verify: whether client certificates are asked for, and verified, or required, too.
         min_version, max_version: inclusive.
-        cipher_suites: up to TLS 1.2, and any of TLS 1.3; empty for the default.
+        cipher_suites: up to TLS 1.2, and any of TLS 1.3; empty for the default. Without one up to TLS 1.2, only TLS 1.3
+            is spoken.
         prefer_server: whether the order of the suites is the server's.
         curves: empty for the default. Python's ssl can't set more than one, so the first is used.
     """
@@ -64,8 +65,33 @@ class TlsSettings:
     curves: tuple[str, ...] = ()
 
 
+def fault_of_certificates(pem: bytes) -> str | None:
+    """What is wrong with PEM that ought to hold certificates."""
+    if not _CERTIFICATE.search(pem):
+        return "has no certificate in PEM"
+    try:
+        _trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), pem)
+    except (ssl.SSLError, ValueError):
+        return "has a certificate that OpenSSL can't read"
+    return None
+
+
+def fault_of_key(pem: bytes) -> str | None:
+    """What is wrong, at first sight, with PEM that ought to hold a private key."""
+    if _ENCRYPTED.search(pem):
+        return "is encrypted; give it without a passphrase"
+    return None if _KEY.search(pem) else "has no private key in PEM"
+
+
 def make_context(settings: TlsSettings) -> ssl.SSLContext:
-    """The context of a server; raises `TlsError`."""
+    """The context of a server.
+
+    Args:
+        settings: with a certificate, a key and CAs that have no fault of their own.
+
+    Raises:
+        TlsError: the certificate and the key can't be used together.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.set_alpn_protocols(["http/1.1"])
     _restrict(context, settings)
@@ -76,7 +102,7 @@ def make_context(settings: TlsSettings) -> ssl.SSLContext:
         if settings.client_ca is None:
             context.load_default_certs(ssl.Purpose.CLIENT_AUTH)
         else:
-            _parse("client_ca", settings.client_ca, context)
+            _trust(context, settings.client_ca)
     return context
 
 
@@ -108,9 +134,7 @@ def _restrict(context: ssl.SSLContext, settings: TlsSettings) -> None:
     """Set versions, cipher suites and curves."""
     minimum, maximum = _VERSIONS[settings.min_version], _VERSIONS[settings.max_version]
     ciphers = [CIPHERS[name] for name in settings.cipher_suites if name in CIPHERS]
-    if settings.cipher_suites and not ciphers:
-        if maximum < ssl.TLSVersion.TLSv1_3:
-            raise TlsError("cipher_suites", f"has no suite for {settings.max_version}, which is max_version")
+    if settings.cipher_suites and not ciphers:  # nothing is left for older ones
         minimum = ssl.TLSVersion.TLSv1_3
     old = minimum < ssl.TLSVersion.TLSv1_2
     if ciphers or old:  # OpenSSL does not speak old versions above that level, whatever is set
@@ -125,11 +149,6 @@ def _restrict(context: ssl.SSLContext, settings: TlsSettings) -> None:
 
 
 def _load_pair(context: ssl.SSLContext, cert: bytes, key: bytes) -> None:
-    _parse("cert", cert)
-    if _ENCRYPTED.search(key):
-        raise TlsError("key", "is encrypted; give it without a passphrase")
-    if not _KEY.search(key):
-        raise TlsError("key", "has no private key in PEM")
     try:
         with _as_file(cert) as cert_file, _as_file(key) as key_file:
             context.load_cert_chain(cert_file, key_file, password=b"")  # or OpenSSL would ask the terminal for it
@@ -145,16 +164,8 @@ def _certificates(pem: bytes) -> list[bytes]:
     return _CERTIFICATE.findall(pem)
 
 
-def _parse(key: str, pem: bytes, context: ssl.SSLContext | None = None) -> None:
-    """Check that PEM has certificates, all of them valid, and have a context trust them."""
-    certificates = _certificates(pem)
-    if not certificates:
-        raise TlsError(key, "has no certificate in PEM")
-    try:
-        trusting = context or ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        trusting.load_verify_locations(cadata=b"\n".join(certificates).decode())
-    except (ssl.SSLError, ValueError):
-        raise TlsError(key, "has a certificate that OpenSSL can't read") from None
+def _trust(context: ssl.SSLContext, pem: bytes) -> None:
+    context.load_verify_locations(cadata=b"\n".join(_certificates(pem)).decode())
 
 
 @contextlib.contextmanager
