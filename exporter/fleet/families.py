@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from exporter.errors import FailureReason
+from exporter.fleet.details import DETAIL_FAILURES
 from exporter.jobs.families import EXPORTER_PREFIX, Family, Sample
 
 if TYPE_CHECKING:
@@ -58,6 +59,12 @@ def _target_omitted(state: TargetState) -> Iterator[Sample]:
 def _target_folded(state: TargetState) -> Iterator[Sample]:
     if state.good is not None:
         yield Sample(state.good.snapshot.label_values_folded)
+
+
+def _target_detail_failures(state: TargetState) -> Iterator[Sample]:
+    if state.details.known.settings.wanted:
+        for reason in DETAIL_FAILURES:
+            yield Sample(state.details.failures.get(reason, 0), (reason,))
 
 
 TARGET_FAMILIES: tuple[Family[TargetState], ...] = (
@@ -124,6 +131,14 @@ TARGET_FAMILIES: tuple[Family[TargetState], ...] = (
         "Statuses, customization types and base models that are shown as other, as the target has too many of them. "
         "From the exporter; as old as the last good walk.",
         _target_folded,
+    ),
+    Family(
+        EXPORTER_PREFIX + "target_detail_failures_total",
+        "counter",
+        "Failed calls for details or tags of jobs by reason; absent without details.enabled and job_series.tags. "
+        "From the exporter.",
+        _target_detail_failures,
+        ("reason",),
     ),
 )
 """About one target; they stay when its job series go."""
