@@ -64,8 +64,8 @@ class Call(NamedTuple):
 
     @property
     def is_urgent(self) -> bool:
-        """Whether somebody may be waiting for it: to learn why a job failed."""
-        return self.kind == "details" and self.job.status == "Failed"
+        """Whether somebody may be waiting for it: to learn why a job failed, and whose it is."""
+        return self.job.status == "Failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,26 +132,33 @@ class Details:
         return replace(self, known=known, asked={key: each for key, each in self.asked.items() if key[1] in arns})
 
     def due(self, snapshot: Snapshot, now: float) -> Iterator[Call]:
-        """The calls that are due at `now` (Unix seconds): why jobs failed, newest end first; then the others."""
+        """The calls that are due at `now` (Unix seconds).
+
+        Those about failed jobs go first, newest end first; then whose the running ones are, then the rest.
+        """
         settings = self.known.settings
         ended = [job for job in snapshot.job_series if job.has_ended]
         running = [job for job in snapshot.job_series if not job.has_ended]
         failed = [job for job in ended if job.status == "Failed"]
-        details = chain(failed, ended, running if settings.running else ())
         every = chain(
-            (Call("details", job) for job in details if settings.enabled),
-            (Call("tags", job) for job in chain(failed, running, ended) if settings.tags),
+            (Call("details", job) for job in failed),
+            (Call("tags", job) for job in chain(failed, running)),
+            (Call("details", job) for job in ended),
+            (Call("tags", job) for job in ended),
+            (Call("details", job) for job in running if settings.running),
         )
         seen: set[tuple[Kind, str]] = set()
         for call in every:
             key = (call.kind, call.job.job_arn)
-            if key not in seen and self.paused.get(call.kind, 0.0) <= now and self._is_due(call, now):
+            if key not in seen and self._is_due(call, now):
                 seen.add(key)
                 yield call
 
     def _is_due(self, call: Call, now: float) -> bool:
+        settings = self.known.settings
+        wanted = settings.enabled if call.kind == "details" else settings.tags
         asked = self.asked.get((call.kind, call.job.job_arn), _NEVER)
-        if asked.not_before > now:
+        if not wanted or max(asked.not_before, self.paused.get(call.kind, 0.0)) > now:
             return False
         if asked.at is None or asked.tries:
             return True

@@ -299,8 +299,8 @@ def _log_details(state: TargetState, before: Details, call: Call, started: float
     """Log why a job failed, and once why that can't be learnt."""
     about, job, after = _about(state), call.job, state.details
     details = after.known.details.get(job.job_arn)
-    is_new = details is not None and job.job_arn not in before.known.details
-    if call.is_urgent and is_new and details is not None and (job.ended or 0.0) >= started:
+    is_news = job.status == "Failed" and (job.ended or 0.0) >= started
+    if details is not None and details is not before.known.details.get(job.job_arn) and is_news:
         reason = after.known.failure_reason(job)
         extra = {**about, **story.about(job), "reason": reason, "detail": details.failure_message}
         _log.warning("job failed", extra=extra)

@@ -54,7 +54,7 @@ class Turns:
         while self._waiting and self._running < CONCURRENCY:
             if self._waiting[0][2].done():  # cancelled
                 heapq.heappop(self._waiting)
-            elif (wait := self._next - loop.time()) > 0:
+            elif (wait := self._next - loop.time()) > 0.001:  # timers fire a tick early
                 if self._timer is None:
                     self._timer = loop.call_later(wait, self._wake)
                 return
