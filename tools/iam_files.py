@@ -37,6 +37,7 @@ _UNITS_AND_TAGS = Discovery(
 
 POLICIES: dict[str, Statement] = {
     "watch": iam.watch(REGIONS),
+    "details": iam.details(OWN),
     "assume-roles": iam.assume([f"arn:aws:iam::*:role/{ROLE_NAME}"]),
     "discover": iam.discover(operations(_ORGANIZATION)),
     "discover-units": iam.discover(operations(_UNITS)),

@@ -23,13 +23,14 @@ PAGE = """\
 
 <!-- {written} -->
 
-The exporter reads one list, and nothing else: no job's data, no model, no bucket. What it has to be allowed depends on
+The exporter reads one list, and what a job says of itself if it is asked to: no job's data, no model, no bucket. What it has to be allowed depends on
 what its configuration asks for. `sts:GetCallerIdentity`, by which it learns its account, needs no permission.
 
 | the configuration has | the exporter's own identity needs | each watched account needs |
 |---|---|---|
 | `targets` without `assume_role` | [to list jobs](#listing-jobs) | |
 | `targets` with `assume_role` | [to assume roles](#roles-of-other-accounts) | [a role that it can assume](#the-role-of-a-watched-account) |
+| `details.enabled` or `job_series.tags` | [to read details](#details-and-tags-of-jobs), for its own account | the same, for that account |
 | `discovery.organizations` | the same, and [to list accounts](#accounts-of-an-organization) | the same role |
 
 Below, `111122223333` is the exporter's own account and `444455556666` one that it watches. In other partitions ARNs
@@ -41,6 +42,14 @@ begin with `arn:aws-cn` or `arn:aws-us-gov`. The policies are also files in [iam
 
 `bedrock:ListModelCustomizationJobs` knows no narrower resource than `*`. The condition is optional; the regions are
 those of the configuration.
+
+## Details and tags of jobs
+
+{policies[details]}
+
+`bedrock:GetModelCustomizationJob` is for `details.enabled`, `bedrock:ListTagsForResource` for `job_series.tags`. Without
+them everything else goes on: `bedrock_exporter_target_detail_failures_total{{reason="access_denied"}}` counts, one line in
+the log says so, and the exporter tries again within the hour.
 
 ## Roles of other accounts
 

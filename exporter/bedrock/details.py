@@ -9,6 +9,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from exporter.bedrock import actions
 from exporter.bedrock.clients import Clients
 from exporter.bedrock.credentials import answer_of
 from exporter.bedrock.errors import ADVICE, walk_error
@@ -56,7 +57,9 @@ class DetailReader:
         return body
 
     def _explain(self, error: Exception) -> WalkError:
-        denied = "allow bedrock:GetModelCustomizationJob and bedrock:ListTagsForResource on the jobs"
+        denied = (
+            f"allow {actions.GET_JOB} and {actions.LIST_TAGS} on the jobs, as far as the configuration asks for them"
+        )
         explained = walk_error(error, advice={**ADVICE, FailureReason.ACCESS_DENIED: denied})
         if explained.reason is FailureReason.CREDENTIALS:
             self._access.forget()

@@ -157,7 +157,7 @@ Labels = Annotated[
     dict[LabelName, str],
     Field(
         json_schema_extra={
-            "propertyNames": {"not": {"anyOf": [{"enum": sorted(LABEL_NAMES)}, {"pattern": f"^{TAG_PREFIX}"}]}}
+            "propertyNames": {"not": {"pattern": rf"^({'|'.join(sorted(LABEL_NAMES))}|{TAG_PREFIX}.*)$"}}
         }
     ),
 ]
