@@ -67,6 +67,11 @@ def _target_detail_failures(state: TargetState) -> Iterator[Sample]:
             yield Sample(state.details.failures.get(reason, 0), (reason,))
 
 
+def _target_series(state: TargetState) -> Iterator[Sample]:
+    own = sum(1 for family in TARGET_FAMILIES if family.samples is not _target_series for _ in family.samples(state))
+    yield Sample(state.job_series + own + 1)
+
+
 TARGET_FAMILIES: tuple[Family[TargetState], ...] = (
     Family(
         EXPORTER_PREFIX + "target_up",
@@ -139,6 +144,13 @@ TARGET_FAMILIES: tuple[Family[TargetState], ...] = (
         "From the exporter.",
         _target_detail_failures,
         ("reason",),
+    ),
+    Family(
+        EXPORTER_PREFIX + "target_series",
+        "gauge",
+        "Series that the exporter exports of the target, this one included: what a sampleLimit has to allow, added up "
+        "over all targets, beside some hundred of the exporter itself. From the exporter.",
+        _target_series,
     ),
 )
 """About one target; they stay when its job series go."""

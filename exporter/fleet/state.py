@@ -11,7 +11,7 @@ from exporter.fleet.details import Details
 from exporter.fleet.families import TARGET_FAMILIES
 from exporter.jobs.details import Known
 from exporter.jobs.snapshot import Snapshot
-from exporter.jobs.text import Text, render, render_details, render_snapshot
+from exporter.jobs.text import Text, count_series, render, render_details, render_snapshot
 from exporter.labels import UNKNOWN
 from exporter.targets.target import Target
 
@@ -43,6 +43,11 @@ class Walked:
         """The samples of every family about the snapshot and its jobs; the walk's own thread asks for it first."""
         return render_snapshot(self.target.series_labels(self.account_id or UNKNOWN), self.snapshot)
 
+    @cached_property
+    def series(self) -> int:
+        """How many series the text has."""
+        return count_series(self.text)
+
 
 @dataclass(frozen=True)
 class Detailed:
@@ -63,6 +68,11 @@ class Detailed:
             return self.good.text
         labels = self.good.target.series_labels(self.good.account_id or UNKNOWN)
         return {**self.good.text, **render_details(labels, self.good.snapshot, self.known)}
+
+    @cached_property
+    def series(self) -> int:
+        """How many series the text has."""
+        return count_series(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +135,18 @@ class TargetState:
     @property
     def jobs_text(self) -> Text:
         """The samples of the jobs that are shown; empty if none are."""
-        if self.shown is None:
-            return {}
-        return self.detailed.text if self.detailed and self.detailed.good is self.good else self.shown.text
+        return self._jobs.text if self._jobs is not None else {}
+
+    @property
+    def job_series(self) -> int:
+        """How many series these are."""
+        return self._jobs.series if self._jobs is not None else 0
+
+    @property
+    def _jobs(self) -> Detailed | Walked | None:
+        """What is shown of the jobs."""
+        is_newest = self.detailed is not None and self.detailed.good is self.shown
+        return self.detailed if is_newest else self.shown
 
     @property
     def is_unsupported(self) -> bool:
@@ -146,11 +165,10 @@ def advance(state: TargetState, outcome: Walked | Failed, now: float) -> TargetS
     A failed walk changes nothing of the last good one, with two exceptions: the jobs of a duplicate target belong to
     another; and what stands under an unknown account can't stay once the account is learnt.
     """
-    account_id = outcome.account_id or state.account_id
     if isinstance(outcome, Walked):
         return replace(
             state,
-            account_id=account_id,
+            account_id=outcome.account_id or UNKNOWN,  # what was learnt of other credentials is not theirs
             last_walk=now,
             last_success=now,
             failure=None,
@@ -158,6 +176,7 @@ def advance(state: TargetState, outcome: Walked | Failed, now: float) -> TargetS
             stale=False,
             malformed=state.malformed + outcome.malformed,
         )
+    account_id = outcome.account_id or state.account_id
     failures = {**state.failures, outcome.reason: state.failures.get(outcome.reason, 0) + 1}
     ends = outcome.reason is FailureReason.DUPLICATE_TARGET or account_id != state.account_id
     return replace(
