@@ -156,6 +156,7 @@ The provider is the cluster's own, and the service account is annotated with `ek
 | region | Amazon Bedrock answers there, and has model customization |
 | permission | the list is allowed |
 | page | its first page is good |
+| details, tags | one of its jobs may be asked about; only with `details.enabled`, and with `job_series.tags` |
 
 ✘ is a check that failed, and below the table stands what to do, once for all targets that lack the same. A dash
 marks one that could not be made, as an earlier one failed, or that does not apply: STS knows no identity of an API key
