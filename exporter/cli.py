@@ -134,7 +134,9 @@ async def _doctor(config: Config, *, as_json: bool) -> int:
 
     async def work() -> None:
         settings = (config.aws, config.schedule, discovery.TIMEOUT)
-        seen.extend(await checks.examine(config.targets, config.discovery, *settings, progress=show))
+        seen.extend(
+            await checks.examine(config.targets, config.discovery, *settings, details=config.details, progress=show)
+        )
 
     ended = await _until_stopped(work())
     show("")

@@ -49,7 +49,7 @@ those of the configuration.
 
 `bedrock:GetModelCustomizationJob` is for `details.enabled`, `bedrock:ListTagsForResource` for `job_series.tags`. Without
 them everything else goes on: `bedrock_exporter_target_detail_failures_total{{reason="access_denied"}}` counts, one line in
-the log says so, and the exporter tries again within the hour.
+the log says so, and the exporter tries again within the hour. `--doctor` asks about one job of each target.
 
 ## Roles of other accounts
 
@@ -82,6 +82,7 @@ aws cloudformation create-stack-instances --stack-set-name {name} \\
 ```
 
 A StackSet leaves out the management account. [iam/terraform](iam/terraform) is the same role as a Terraform module.
+Both allow [details and tags](#details-and-tags-of-jobs) only if asked: the parameter `Details`, the variable `details`.
 
 In `config.yaml`:
 
