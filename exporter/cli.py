@@ -138,6 +138,7 @@ async def _once(config: Config, shard: Shard) -> int:
     """Walk every target once and print the metrics."""
     from exporter.app import App  # noqa: PLC0415
 
+    logging.getLogger("exporter.jobs.story").setLevel(logging.WARNING)  # a single walk tells no story
     app = App(config, shard=shard)
     good = False
 
@@ -166,7 +167,9 @@ async def _doctor(config: Config, *, as_json: bool) -> int:
 
     async def work() -> None:
         settings = (config.aws, config.schedule, discovery.TIMEOUT)
-        seen.extend(await checks.examine(config.targets, config.discovery, *settings, progress=show))
+        seen.extend(
+            await checks.examine(config.targets, config.discovery, *settings, details=config.details, progress=show)
+        )
 
     ended = await _until_stopped(work())
     show("")
