@@ -312,6 +312,14 @@ def test_tls_and_what_speaks_plain_http_to_it(folder: Folder) -> None:
     assert counts.cuts == ["tls_handshake"]
 
 
+def test_a_large_page_arrives_whole(folder: Folder) -> None:
+    """Slice by slice, also to a client that reads as it likes."""
+    with secured(folder, TLS, Counts(LARGE)) as host, Crowd() as crowd:
+        assert host.ask("/metrics", tls=folder.client_context()).body == LARGE
+        client = connect(crowd, host, folder, SCRAPE.replace(b"Host", b"Connection: close\r\nHost"))
+        assert read_all(client).endswith(LARGE[-1000:])
+
+
 def test_client_certificates_are_verified(folder: Folder) -> None:
     """One of another CA, or none, makes no connection."""
     with secured(folder, CLIENTS) as host:
