@@ -309,6 +309,7 @@ def test_tls_and_what_speaks_plain_http_to_it(folder: Folder) -> None:
         assert counts.cuts == ["tls_handshake"]
         with Crowd() as crowd:  # a probe of the port
             crowd.connect(host.place)
+            wait_until(lambda: bool(host.server.connections), "connected")
     assert counts.cuts == ["tls_handshake"]
 
 
