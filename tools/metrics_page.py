@@ -158,6 +158,7 @@ def _telemetry() -> Iterator[str]:
     telemetry.discovery.switch(on=True)
     telemetry.discovery.listed(12, NOW.timestamp())
     telemetry.discovery.failed(FailureReason.THROTTLED)
+    telemetry.web.loaded(NOW.timestamp() + 60 * 24 * 3600)
     lines = telemetry.render(Format.TEXT).decode().splitlines()
     for metric in telemetry.registry.collect():
         if not metric.name.startswith(EXPORTER_PREFIX):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from exporter import NAME
 from exporter.fleet.state import TargetState
@@ -12,6 +13,9 @@ from exporter.jobs.page import Format, accepts_gzip, compress, negotiate
 from exporter.web.aiohttp_web import web
 from exporter.web.connections import Handler, bounded
 from exporter.web.landing import STYLE_SOURCE, landing_page
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Middleware
 
 RELOAD = "/-/reload"
 
@@ -55,10 +59,10 @@ class Site:
     count_cut: Callable[[str], None] = lambda _: None
 
 
-def application(site: Site) -> web.Application:
-    """The routes of a site, to be served on `Connections`."""
+def application(site: Site, *guards: Middleware) -> web.Application:
+    """The routes of a site, to be served on `Connections`; requests pass the guards first."""
     routes = _Routes(site)
-    app = web.Application(middlewares=[bounded, routes.count, routes.explain])
+    app = web.Application(middlewares=[bounded, routes.count, *guards, routes.explain])
     app.on_response_prepare.append(_add_headers)
     for path, methods, handler in (
         (site.telemetry_path, ("GET", "HEAD"), routes.metrics),
