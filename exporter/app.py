@@ -11,6 +11,7 @@ from exporter.bedrock.clients import Clients
 from exporter.bedrock.organizations import list_accounts
 from exporter.bedrock.pages import TargetReader
 from exporter.config.config import Config, ConfigError
+from exporter.config.effective import effective
 from exporter.errors import WalkError, describe_bug
 from exporter.fleet.discovery import TIMEOUT, AccountList, ListAccounts
 from exporter.fleet.fleet import Desired, Fleet, NewWalker
@@ -76,6 +77,8 @@ class App:
             ready=lambda: self.fleet.ready,
             metrics=self._metrics,
             now=time.time,
+            started=time.time(),
+            config=lambda: effective(self._config),
             reload=self.reload if lifecycle else None,
         )
         unknown = [target.name for target in config.targets if target.account_id is None]
