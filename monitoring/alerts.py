@@ -131,6 +131,13 @@ _DURATION = JOBS_PREFIX + "job_duration_seconds"
 _EXPECTED = JOBS_PREFIX + "job_expected_duration_seconds"
 
 RECENT = f"target:{_TARGET_UP}:recent"
+_WHY = (
+    f'{{{{ with printf "{JOBS_PREFIX}job_failure_info{{aws_account_id=%q,aws_region=%q,job_id=%q}}" '
+    "$labels.aws_account_id $labels.aws_region $labels.job_id | query }}"
+    ' (reason: {{ . | first | label "reason" }}){{ end }}'
+)
+"""Why a job failed, where the exporter's details tell; else nothing."""
+
 _FAILED_JOBS = f"customization_job:{JOBS_PREFIX}job_status:failed"
 _STOPPING_JOBS = f"customization_job:{JOBS_PREFIX}job_status:stopping"
 _WAITING_JOBS = f"customization_job:{_WAITING}:stuck"
@@ -232,7 +239,7 @@ JOB_ALERTS = (
         "more are for jobs that ended while that walk was under way. Without such a walk, as with a new target, it "
         "ended within $jobFailed. So a job that failed in an outage alerts when it is seen, and last week's do not.",
         "Job {{ $labels.job_name }} has failed",
-        f"The {_JOB} failed {_AGE} ago. Bedrock's failure message says why; nothing starts it again by itself.",
+        f"The {_JOB} failed {_AGE} ago{_WHY}. Bedrock's failure message says why; nothing starts it again by itself.",
         "job",
         record=_FAILED_JOBS,
     ),

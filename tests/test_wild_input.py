@@ -332,7 +332,7 @@ def test_any_answer_of_sts_has_a_reason(wild: Wild, answer: bytes) -> None:
 
 # Clients --------------------------------------------------------------------------------------------------------------
 
-STATUSES = {200, 400, 404, 405, 503}
+STATUSES = {200, 400, 404, 405, 417, 503}
 """All that the routes and aiohttp's parser have to say."""
 
 
@@ -433,7 +433,7 @@ def exchange(place: tuple[str, int], sent: bytes, patience: float) -> bytes:
 @example(sent=b"GET http://[ HTTP/1.1\r\nHost: x\r\n\r\n")
 @example(sent=b"GET /" + b"x" * 10_000 + b" HTTP/1.1\r\n\r\n")
 def test_any_request_has_a_status_or_no_answer(served: tuple[str, int], sent: bytes) -> None:
-    """A client gets one of five statuses, or its connection closed; the log is silent; the next client is served."""
+    """A client gets one of six statuses, or its connection closed; the log is silent; the next client is served."""
     faults = Faults()
     logging.root.addHandler(faults)
     try:

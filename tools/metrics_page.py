@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from exporter.errors import FailureReason
+from exporter.fleet.details import Details
 from exporter.fleet.families import TARGET_FAMILIES
 from exporter.fleet.page import compose
-from exporter.fleet.state import Failed, TargetState, Walked
+from exporter.fleet.state import Detailed, Failed, TargetState, Walked
+from exporter.jobs.details import DetailSettings, JobDetails, Known
 from exporter.jobs.families import (
     EXPORTER_PREFIX,
     JOB_FAMILIES,
@@ -144,6 +146,7 @@ def _telemetry() -> Iterator[str]:
     telemetry.discovery.switch(on=True)
     telemetry.discovery.listed(12, NOW.timestamp())
     telemetry.discovery.failed(FailureReason.THROTTLED)
+    telemetry.web.loaded(NOW.timestamp() + 60 * 24 * 3600)
     lines = telemetry.render(Format.TEXT).decode().splitlines()
     for metric in telemetry.registry.collect():
         if not metric.name.startswith(EXPORTER_PREFIX):
@@ -176,12 +179,22 @@ def _example() -> TargetState:
     fold.add(jobs)
     target = Target("targets[0]", "us-east-1", labels=(("team", "research"),))
     walked_at = NOW.timestamp() - 20
+    good = Walked(target, ACCOUNT, fold.snapshot(), pages=1, jobs=len(jobs))
+    known = Known(
+        DetailSettings(enabled=True, hyperparameters=("epochCount",)),
+        details={
+            failed.job_arn: JobDetails("Unable to parse Amazon S3 file: train.jsonl."),
+            peers[0].job_arn: JobDetails("", 0.71, (("0", 0.83),), (("epochCount", 2.0),)),
+        },
+    )
     return TargetState(
         target,
         ACCOUNT,
         last_walk=walked_at,
         last_success=walked_at,
-        good=Walked(target, ACCOUNT, fold.snapshot(), pages=1, jobs=len(jobs)),
+        good=good,
+        details=Details(known, failures={FailureReason.THROTTLED: 1}),
+        detailed=Detailed(good, known),
         failures={FailureReason.THROTTLED: 2},
         malformed=1,
     )

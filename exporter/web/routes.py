@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -16,6 +17,9 @@ from exporter.web.connections import Handler, bounded
 from exporter.web.pages import CONTENT_SECURITY_POLICY, config_page, status_page
 from exporter.web.selection import QueryError, Selection, parse
 from exporter.web.shared import BusyError, Shared
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Middleware
 
 RELOAD = "/-/reload"
 
@@ -63,10 +67,10 @@ class Site:
     count_cut: Callable[[str], None] = lambda _: None
 
 
-def application(site: Site) -> web.Application:
-    """The routes of a site, to be served on `Connections`."""
+def application(site: Site, *guards: Middleware) -> web.Application:
+    """The routes of a site, to be served on `Connections`; requests pass the guards first."""
     routes = _Routes(site)
-    app = web.Application(middlewares=[bounded, routes.count, routes.explain])
+    app = web.Application(middlewares=[bounded, routes.count, *guards, routes.explain])
     app.on_response_prepare.append(_add_headers)
     for path, methods, handler in (
         (site.telemetry_path, ("GET", "HEAD"), routes.metrics),

@@ -56,7 +56,7 @@ def host() -> Iterator[Hosted]:
 
 def get(at: Site, path: str, method: str = "GET", **headers: str) -> Answer:
     with hosted(at) as host:
-        return host.ask(path, method, **headers)
+        return host.ask(path, method, tls=None, **headers)
 
 
 def test_requests_are_counted_by_route_and_status() -> None:
