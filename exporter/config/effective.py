@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -10,6 +11,7 @@ import yaml
 from msgspec import to_builtins
 
 from exporter.config.config import Config
+from exporter.scrub import scrub
 
 REMOVED = "(removed)"
 """Stands for a secret."""
@@ -19,24 +21,20 @@ MAX_TARGETS = 1000
 
 _SECRET = frozenset({"external_id"})
 
+_KEYS = {"schedule": "poll", "budget": "job_series", "digest": "sha256"}
+"""What the file calls the sections that have another name in `Config`."""
+
 
 def effective(config: Config) -> str:
     """The configuration in use, defaults included, as YAML; times are in seconds.
 
     External ids are replaced, and so are user, password and query of a URL.
     """
-    listed = to_builtins(config.targets[:MAX_TARGETS])
-    document = {
-        "sha256": config.digest,
-        "poll": to_builtins(config.schedule),
-        "targets": listed,
-        "discovery": to_builtins(config.discovery),
-        "job_series": to_builtins(config.budget),
-        "aws": to_builtins(config.aws),
-    }
-    more = len(config.targets) - len(listed)
-    note = f"# {more} more targets are left out\n" if more else ""
-    return note + yaml.safe_dump(_public(document), sort_keys=False, allow_unicode=True, width=100)
+    sections = to_builtins(dataclasses.replace(config, targets=config.targets[:MAX_TARGETS]))
+    document = {_KEYS.get(name, name): section for name, section in sections.items()}
+    more = len(config.targets) - len(document["targets"])
+    note = f"# {more} more targets are left out\n" if more > 0 else ""
+    return scrub(note + yaml.safe_dump(_public(document), sort_keys=False, allow_unicode=True, width=100))
 
 
 def _public(value: Any) -> Any:  # noqa: ANN401 - a tree of what YAML knows

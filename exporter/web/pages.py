@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from datetime import UTC, datetime
 from functools import cache
 from importlib import resources
@@ -114,5 +115,5 @@ def moment(timestamp: float) -> str:
 
 
 def words(name: str) -> str:
-    """An identifier such as ``data_processing`` or ``FINE_TUNING`` in words."""
-    return name.replace("_", " ").lower()
+    """An identifier such as ``data_processing``, ``FINE_TUNING`` or ``NotStarted`` in words."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).replace("_", " ").lower()

@@ -60,8 +60,8 @@ class Site:
     ready: Callable[[], bool]
     metrics: Callable[[Sequence[TargetState], Format], bytes]
     now: Callable[[], float]
-    started: float
-    config: Callable[[], str]
+    started: float = 0.0
+    config: Callable[[], str] = str
     reload: Callable[[], Awaitable[list[str]]] | None = None
     count_request: Callable[[str, int], None] = lambda _, __: None
     count_cut: Callable[[str], None] = lambda _: None

@@ -12,6 +12,9 @@ MAX_TEXT = 256
 
 MAX_PAGE = 1_000_000
 
+LIMIT, MAX_LIMIT = 50, 500
+"""Jobs of one page: unless told, and at most."""
+
 KEYS = ("text", "account", "region", "status")
 """What jobs can be filtered by. All of them have to fit."""
 
@@ -24,11 +27,12 @@ class Selection(Struct, frozen=True):
     """A filter and a page of what fits it.
 
     Attributes:
-        text: part of a job's name, id, base model or custom model, or of a target's labels; any case.
+        text: part of a job's name, id, base model, custom model or type, or of a target's labels; any case.
         account: account id.
         region: AWS region name.
         status: status of a job.
         page: from 1.
+        limit: jobs of one page.
     """
 
     text: str = ""
@@ -36,6 +40,7 @@ class Selection(Struct, frozen=True):
     region: str = ""
     status: str = ""
     page: int = 1
+    limit: int = LIMIT
 
     @property
     def filters(self) -> bool:
@@ -45,21 +50,31 @@ class Selection(Struct, frozen=True):
     def link(self, **changes: str | int) -> str:
         """The URL, relative to the page's own, of this selection with other values; on page 1 unless told."""
         other = structs.replace(self, **{"page": 1, **changes})
-        query = {key: value for key in KEYS if (value := getattr(other, key))}
-        return "?" + urlencode(query | ({"page": other.page} if other.page > 1 else {}), errors="replace")
+        query: dict[str, str | int] = {key: value for key in KEYS if (value := getattr(other, key))}
+        query |= {"page": other.page} if other.page > 1 else {}
+        query |= {"limit": other.limit} if other.limit != LIMIT else {}
+        return "?" + urlencode(query, errors="replace")
 
 
 def parse(query: Mapping[str, str]) -> Selection:
     """Read the parameters of a URL; what is empty filters nothing, and other parameters are ignored.
 
     Raises:
-        QueryError: a value is too long, or the page is not a number from 1.
+        QueryError: a value is too long, or the page or the limit is not a number within its bounds.
     """
     values = {key: query.get(key, "").strip() for key in KEYS}
     for key, value in values.items():
         if len(value) > MAX_TEXT:
             raise QueryError(f"{key}: must have at most {MAX_TEXT} characters")
-    page = query.get("page", "") or "1"
-    if not (page.isascii() and page.isdecimal() and len(page) <= 7 and 1 <= int(page) <= MAX_PAGE):
-        raise QueryError(f"page: must be a whole number from 1 to {MAX_PAGE}")
-    return Selection(**values, page=int(page))
+    return Selection(
+        **values, page=_number(query, "page", 1, MAX_PAGE), limit=_number(query, "limit", LIMIT, MAX_LIMIT)
+    )
+
+
+def _number(query: Mapping[str, str], key: str, default: int, greatest: int) -> int:
+    text = query.get(key, "").strip()
+    if not text:
+        return default
+    if not (text.isascii() and text.isdecimal() and len(text) <= 7 and 1 <= int(text) <= greatest):
+        raise QueryError(f"{key}: must be a whole number from 1 to {greatest}")
+    return int(text)

@@ -14,12 +14,10 @@ from typing import Literal
 from exporter.fleet.state import TargetState
 from exporter.jobs.job import RUNNING_STATUSES, Job
 from exporter.jobs.snapshot import Snapshot
+from exporter.scrub import scrub
 from exporter.web.reasons import EXPLANATIONS
 from exporter.web.selection import Selection
 from exporter.web.views import GROUPS, Failure, Group, Jobs, JobView, Status, SubTaskView, Targets, TargetView
-
-PAGE_SIZE = 50
-"""Jobs of one page."""
 
 LATELY = 86400.0
 """Seconds for which a failed job needs attention."""
@@ -27,6 +25,9 @@ LATELY = 86400.0
 WAITING = 7200.0
 STOPPING = 3600.0
 """Seconds after which a job that waits between sub-tasks, or is stopping, needs attention: the alerts' defaults."""
+
+SLOW = 2.0
+"""Times its peers' 0.95 quantile after which a job that runs needs attention: the alert's default."""
 
 
 def status(
@@ -36,7 +37,6 @@ def status(
     now: float,
     started: float,
     ready: bool,
-    failures: Mapping[str, Failure] | None = None,
 ) -> Status:
     """What the status page shows.
 
@@ -46,7 +46,6 @@ def status(
         now: Unix seconds.
         started: when the exporter started, Unix seconds.
         ready: whether every target has finished its first walk.
-        failures: ARN of a job → why it failed, where that is known.
     """
     fitting = [state for state in states if _fits_place(state, selection)]
     shown_targets = targets(states, selection).targets
@@ -65,7 +64,7 @@ def status(
         ready=ready,
         selection=selection,
         targets=shown_targets,
-        jobs=jobs(states, selection, now=now, failures=failures),
+        jobs=jobs(states, selection, now=now),
         summary=_summary(states, Counter(group for group, *_ in _each(states, Selection(), now))),
         statuses={name: number for name, number in statuses.items() if number},
         types={name: number for name, number in types.items() if number},
@@ -76,30 +75,19 @@ def status(
 
 
 def targets(states: Iterable[TargetState], selection: Selection) -> Targets:
-    """The targets that fit; a status and a page choose jobs only."""
-    return Targets(
-        tuple(
-            [
-                _target(state)
-                for state in states
-                if _fits_place(state, selection) and _contains(selection.text, *_words_of(state))
-            ]
-        )
-    )
+    """The targets of an account and a region; whatever else is selected chooses jobs."""
+    return Targets(tuple([_target(state) for state in states if _fits_place(state, selection)]))
 
 
-def jobs(
-    states: Iterable[TargetState], selection: Selection, *, now: float, failures: Mapping[str, Failure] | None = None
-) -> Jobs:
+def jobs(states: Iterable[TargetState], selection: Selection, *, now: float) -> Jobs:
     """One page of the jobs that fit, those that need a person first; beyond the last page, the last."""
     candidates = sorted(_each(states, selection, now), key=lambda each: (GROUPS.index(each[0]), each[1]))
-    pages = max(1, -(-len(candidates) // PAGE_SIZE))
+    pages = max(1, -(-len(candidates) // selection.limit))
     page = min(selection.page, pages)
     groups = Counter(group for group, *_ in candidates)
-    shown = candidates[(page - 1) * PAGE_SIZE : page * PAGE_SIZE]
-    known = failures or {}
+    shown = candidates[(page - 1) * selection.limit : page * selection.limit]
     return Jobs(
-        jobs=tuple([_job(group, job, state, now, known.get(job.job_arn)) for group, _, job, state in shown]),
+        jobs=tuple([_job(group, job, state, now) for group, _, job, state in shown]),
         total=len(candidates),
         page=page,
         pages=pages,
@@ -116,12 +104,18 @@ def _each(states: Iterable[TargetState], selection: Selection, now: float) -> It
         if state.shown is None or not _fits_place(state, selection):
             continue
         snapshot = state.shown.snapshot
-        labels = _words_of(state)
+        labels = [value for _, value in state.target.labels]
         for job in snapshot.job_series:
             if selection.status and job.status != selection.status:
                 continue
             if selection.text and not _contains(
-                selection.text, job.job_name, job.id, job.base_model, job.custom_model_name, *labels
+                selection.text,
+                job.job_name,
+                job.id,
+                job.base_model,
+                job.custom_model_name,
+                job.customization_type,
+                *labels,
             ):
                 continue
             yield (*_rank(job, snapshot, now), job, state)
@@ -137,12 +131,12 @@ def _rank(job: Job, snapshot: Snapshot, now: float) -> tuple[Group, float]:
         since = job.last_modified or job.created
         return ("stopping" if now - since >= STOPPING else "running"), since
     expected = snapshot.expected_duration(job)
-    if expected is not None and now - job.created > expected:
+    if expected is not None and now - job.created > SLOW * expected:
         return "slow", job.created
     return "running", job.created
 
 
-def _job(group: Group, job: Job, state: TargetState, now: float, failure: Failure | None) -> JobView:
+def _job(group: Group, job: Job, state: TargetState, now: float) -> JobView:
     snapshot = state.shown.snapshot if state.shown else None
     until = now if job.ended is None and not job.has_ended else (job.ended or job.created)
     return JobView(
@@ -162,10 +156,16 @@ def _job(group: Group, job: Job, state: TargetState, now: float, failure: Failur
         duration=max(0.0, until - job.created),
         expected_duration=snapshot.expected_duration(job) if snapshot else None,
         waiting=None if job.waiting_since is None else max(0.0, now - job.waiting_since),
-        failure=failure,
+        failure=_failure(job, state),
         subtasks=tuple(_subtasks(job, snapshot, now)),
         console=console(job.job_arn, state.target.region),
     )
+
+
+def _failure(job: Job, state: TargetState) -> Failure | None:
+    known = state.details.known
+    reason = known.failure_reason(job)
+    return None if reason is None else Failure(reason, scrub(known.details[job.job_arn].failure_message))
 
 
 def _subtasks(job: Job, snapshot: Snapshot | None, now: float) -> Iterator[SubTaskView]:
@@ -228,10 +228,6 @@ def _number(number: int, what: str) -> str:
 
 def _fits_place(state: TargetState, selection: Selection) -> bool:
     return selection.account in {"", state.account_id} and selection.region in {"", state.target.region}
-
-
-def _words_of(state: TargetState) -> tuple[str, ...]:
-    return tuple(value for _, value in state.target.labels)
 
 
 def _contains(text: str, *words: str) -> bool:
