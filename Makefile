@@ -25,7 +25,7 @@ LOCK = $(call venv,$(NEWEST))/bin/uv pip compile --quiet --upgrade --universal -
 
 # What the tests run for real: command=Debian package.
 PACKAGES := promtool=prometheus prometheus=prometheus systemd-analyze=systemd amtool=prometheus-alertmanager \
-	prometheus-alertmanager=prometheus-alertmanager
+	prometheus-alertmanager=prometheus-alertmanager prometheus-node-exporter=prometheus-node-exporter
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test test-browser test-unit test-unit-oldest bench soak signal-quality lint docs dist image lock version packages clean

@@ -49,7 +49,7 @@ those of the configuration.
 
 `bedrock:GetModelCustomizationJob` is for `details.enabled`, `bedrock:ListTagsForResource` for `job_series.tags`. Without
 them everything else goes on: `bedrock_exporter_target_detail_failures_total{{reason="access_denied"}}` counts, one line in
-the log says so, and the exporter tries again within the hour.
+the log says so, and the exporter tries again within the hour. `--doctor` asks about one job of each target.
 
 ## Roles of other accounts
 
@@ -82,6 +82,7 @@ aws cloudformation create-stack-instances --stack-set-name {name} \\
 ```
 
 A StackSet leaves out the management account. [iam/terraform](iam/terraform) is the same role as a Terraform module.
+Both allow [details and tags](#details-and-tags-of-jobs) only if asked: the parameter `Details`, the variable `details`.
 
 In `config.yaml`:
 
@@ -155,6 +156,7 @@ The provider is the cluster's own, and the service account is annotated with `ek
 | region | Amazon Bedrock answers there, and has model customization |
 | permission | the list is allowed |
 | page | its first page is good |
+| details, tags | one of its jobs may be asked about; only with `details.enabled`, and with `job_series.tags` |
 
 ✘ is a check that failed, and below the table stands what to do, once for all targets that lack the same. A dash
 marks one that could not be made, as an earlier one failed, or that does not apply: STS knows no identity of an API key

@@ -64,7 +64,19 @@ SECTIONS = (
         "One job",
         """\
 For the newest jobs that run, five times `job_series.max_jobs` at most, then for the newest ones that ended within
-`job_series.retain`, `max_jobs` at most.""",
+`job_series.retain`, `max_jobs` at most.
+
+The tags that `job_series.tags` lists are labels of `bedrock_model_customization_job_info` alone: `tag_` and the key,
+with `_` for what a label's name can't have; empty where the job has no such tag. This puts one onto another series,
+however many exporters watch the job:
+
+```promql
+bedrock_model_customization_job_duration_seconds
+* on (aws_account_id, aws_region, job_id) group_left (tag_team)
+  max by (aws_account_id, aws_region, job_id, tag_team) (bedrock_model_customization_job_info)
+```
+
+In the chart, `prometheusRule.labelsFromTags` puts tags onto the alerts on jobs, for Alertmanager to route by.""",
         JOB_FAMILIES,
     ),
     ("Targets", "About one account in one region. They stay when the series of its jobs end.", TARGET_FAMILIES),
@@ -146,6 +158,7 @@ def _telemetry() -> Iterator[str]:
     telemetry.discovery.switch(on=True)
     telemetry.discovery.listed(12, NOW.timestamp())
     telemetry.discovery.failed(FailureReason.THROTTLED)
+    telemetry.web.loaded(NOW.timestamp() + 60 * 24 * 3600)
     lines = telemetry.render(Format.TEXT).decode().splitlines()
     for metric in telemetry.registry.collect():
         if not metric.name.startswith(EXPORTER_PREFIX):

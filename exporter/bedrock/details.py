@@ -63,6 +63,8 @@ class DetailReader:
         explained = walk_error(error, advice={**ADVICE, FailureReason.ACCESS_DENIED: denied})
         if explained.reason is FailureReason.CREDENTIALS:
             self._access.forget()
+        if explained.reason is FailureReason.UNSUPPORTED_REGION:  # where the list is good
+            return WalkError(FailureReason.MALFORMED_RESPONSE, explained.message)
         return explained
 
 

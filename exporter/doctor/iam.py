@@ -33,15 +33,18 @@ def watch(regions: Sequence[str] = ()) -> Statement:
     return statement
 
 
-def details(account_id: str = "*", *, partition: str = "aws") -> Statement:
+def details(
+    account_id: str = "*", *, partition: str = "aws", actions: Sequence[str] = (GET_JOB, LIST_TAGS)
+) -> Statement:
     """Allow the details and the tags of jobs to be read: for ``details`` and ``job_series.tags``.
 
     Args:
         account_id: whose jobs; ``*`` for any account that the identity gets into.
         partition: of the account.
+        actions: those that are needed.
     """
     job = f"arn:{partition}:bedrock:*:{account_id}:model-customization-job/*"
-    return {"Effect": "Allow", "Action": [GET_JOB, LIST_TAGS], "Resource": job}
+    return {"Effect": "Allow", "Action": list(actions), "Resource": job}
 
 
 def assume(role_arns: Sequence[str], *, in_organization: bool = False) -> Statement:

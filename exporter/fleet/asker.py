@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from itertools import islice
 from typing import Protocol
@@ -48,7 +48,8 @@ class Asker:
         self._turns = turns
         self._worker = Worker(name, "check the network, DNS and the proxy")
         self._task: asyncio.Task[None] | None = None
-        self._waits = False
+        self._calls: list[Call] = []  # those of the round to come
+        self._asked: Call | None = None  # the one under way; None while it waits for its turn
 
     def start(
         self,
@@ -57,7 +58,7 @@ class Asker:
         snapshot: Snapshot,
         now: Callable[[], float],
     ) -> None:
-        """Begin a round of calls, unless one is under way. One that only waits for its turn begins anew.
+        """Begin a round of calls. One that is under way goes on, or with the new calls if the first is urgent.
 
         Args:
             details: what is known now.
@@ -69,10 +70,14 @@ class Asker:
         if not calls:
             return
         if self._task is not None and not self._task.done():
-            if not self._waits or not calls[0].is_urgent:
+            if not calls[0].is_urgent:
+                return
+            if self._asked is not None:
+                self._calls = [call for call in calls if not call.is_about_the_same(self._asked)]
                 return
             self._task.cancel()
-        self._task = asyncio.get_running_loop().create_task(self._round(calls, details, changed, now))
+        self._calls = calls
+        self._task = asyncio.get_running_loop().create_task(self._round(details, changed, now))
 
     def stop(self) -> None:
         """Ask no more; a call that is under way is cut off."""
@@ -81,23 +86,22 @@ class Asker:
 
     async def _round(
         self,
-        calls: Sequence[Call],
         details: Callable[[], Details],
         changed: Callable[[Details, Call, bool], None],
         now: Callable[[], float],
     ) -> None:
-        for call in calls:
-            self._waits = True
+        while self._calls:
+            self._asked, call = None, self._calls.pop(0)
             async with self._turns.turn(urgent=call.is_urgent):
-                self._waits = False
+                self._asked = call
                 outcome = await self._call(call)
             if isinstance(outcome, str):
                 over = outcome != NOT_FOUND
-                changed(details().failed(call, outcome, now()), call, over or call is calls[-1])
+                changed(details().failed(call, outcome, now()), call, over or not self._calls)
                 if over:
                     return
             else:
-                changed(details().answered(call, outcome, now()), call, call is calls[-1])
+                changed(details().answered(call, outcome, now()), call, not self._calls)
 
     async def _call(self, call: Call) -> JobDetails | Tags | str:
         """The answer to a call, or why there is none."""

@@ -67,6 +67,10 @@ class Call(NamedTuple):
         """Whether somebody may be waiting for it: to learn why a job failed, and whose it is."""
         return self.job.status == "Failed"
 
+    def is_about_the_same(self, other: Call) -> bool:
+        """Whether the other call asks the same, of whatever state of the job."""
+        return (self.kind, self.job.job_arn) == (other.kind, other.job.job_arn)
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:

@@ -24,6 +24,7 @@ from exporter.labels import UNKNOWN
 from exporter.targets.target import Target
 
 _log = logging.getLogger(__name__)
+_story_log = logging.getLogger(story.__name__)
 
 UNSUPPORTED_INTERVAL = 3600.0
 """Seconds between two walks of a target whose region lacks the service: it may come, but not within the minute."""
@@ -323,7 +324,7 @@ def _log_story(before: TargetState, after: TargetState, started: float) -> None:
     new = {job.job_arn: job for job in after.good.snapshot.job_series}
     about = {"account": after.account_id, "region": after.target.region}
     for event in story.events(old, new, started):
-        _log.info(event.what, extra={**about, **event.about})
+        _story_log.info(event.what, extra={**about, **event.about})
 
 
 def _log_details(state: TargetState, before: Details, call: Call, started: float) -> None:
