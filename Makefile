@@ -13,8 +13,9 @@ version = $(firstword $(subst :, ,$(1)))
 venv = .venv-$(call version,$(1))
 # Programs among the tests, which import from where pytest does.
 tests = PYTHONPATH=tests $(call venv,$(NEWEST))/bin/python
-# The end-to-end tests run one after the other, as some of them measure time.
 fast = $(call venv,$(1))/bin/python -m pytest -m "not e2e" --numprocesses=auto --maxprocesses=4
+# Two files of end-to-end tests at a time: each starts processes of its own, and shares them among its tests.
+slow = $(call venv,$(1))/bin/python -m pytest -m e2e --numprocesses=2 --dist=loadfile
 ifeq ($(NEWEST),)
 $(error Python 3.11 or newer is needed, with its venv module)
 endif
@@ -41,7 +42,7 @@ run: $(call venv,$(NEWEST))/installed ## Run against AWS as config.yaml says; FL
 
 test: lint packages $(if $(filter-out $(NEWEST),$(OLDEST)),test-unit-oldest) $(call venv,$(NEWEST))/tested ## Lint; fast tests on the oldest Python here, all tests on the newest
 	$(call fast,$(NEWEST)) $(PYTEST_FLAGS)
-	$(call venv,$(NEWEST))/bin/python -m pytest -m e2e $(PYTEST_FLAGS)
+	$(call slow,$(NEWEST)) $(PYTEST_FLAGS)
 
 test-unit: $(call venv,$(NEWEST))/tested ## The fast tests only
 	$(call fast,$(NEWEST)) $(PYTEST_FLAGS)
@@ -53,8 +54,8 @@ bench: $(call venv,$(NEWEST))/tested ## Cost of a walk and of a scrape, against 
 	$(tests) -m benchmarks --json docs/performance.json --figure docs/performance.svg $(FLAGS)
 	$(tests) -m benchmarks.profile > docs/performance-profile.txt
 
-test-browser: PACKAGES += npm=npm chromium=chromium
-test-browser: $(call venv,$(NEWEST))/tested packages ## The dashboards, drawn by Grafana's own libraries in Chromium
+test-browser: PACKAGES += npm=npm chromium=chromium chromedriver=chromium-driver
+test-browser: $(call venv,$(NEWEST))/tested packages ## The dashboards, drawn by Grafana's own libraries, and the status page, in Chromium
 	BROWSER=1 $(call venv,$(NEWEST))/bin/python -m pytest tests/browser $(PYTEST_FLAGS)
 
 soak: $(call venv,$(NEWEST))/tested ## Months of uptime in minutes: whether memory, threads or connections pile up
