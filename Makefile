@@ -56,8 +56,8 @@ test-unit: $(call venv,$(NEWEST))/tested ## The fast tests only
 test-unit-oldest: $(call venv,$(OLDEST))/tested
 	$(call pytest,$(OLDEST)) -m "not e2e" --ignore=tests/e2e --ignore=tests/browser --ignore-glob='tests/test_chart_*' --ignore=tests/test_docs.py $(PYTEST_FLAGS)
 
-test-browser: PACKAGES += npm=npm chromium=chromium
-test-browser: $(call venv,$(NEWEST))/tested packages ## What people see, in Chromium: the dashboards by Grafana's own libraries
+test-browser: PACKAGES += npm=npm chromium=chromium chromedriver=chromium-driver
+test-browser: $(call venv,$(NEWEST))/tested packages ## What people see, in Chromium: the status page, and the dashboards by Grafana's own libraries
 	$(call venv,$(NEWEST))/bin/python -m pytest -m browser tests/browser $(PYTEST_FLAGS)
 
 bench: $(call venv,$(NEWEST))/tested ## Cost of a walk and of a scrape, against stock boto3 and prometheus_client
