@@ -31,7 +31,7 @@ PACKAGES := promtool=prometheus prometheus=prometheus systemd-analyze=systemd am
 	prometheus-alertmanager=prometheus-alertmanager prometheus-node-exporter=prometheus-node-exporter
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test announce test-browser test-unit test-unit-oldest bench soak signal-quality lint docs dist image lock version packages clean
+.PHONY: help demo run test announce test-browser test-unit test-unit-oldest bench soak signal-quality lint docs dist image audit lock version packages clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -87,6 +87,9 @@ dist: $(call venv,$(NEWEST))/tested ## The sdist and the wheel, checked and trie
 
 image: ## The container image; ENGINE=podman has it built by another than Docker
 	$(ENGINE) build --pull --tag localhost/bedrock-customization-exporter .
+
+audit: $(call venv,$(NEWEST))/tested ## Known weaknesses of the pinned dependencies; asks PyPI
+	$(call venv,$(NEWEST))/bin/pip-audit --progress-spinner=off --strict --require-hashes --disable-pip --requirement=packaging/requirements.lock
 
 lock: $(call venv,$(NEWEST))/tested ## Pin anew what the image is made from
 	$(LOCK) --output-file=packaging/requirements.lock pyproject.toml
