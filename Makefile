@@ -34,7 +34,7 @@ PACKAGES := promtool=prometheus prometheus=prometheus systemd-analyze=systemd am
 .PHONY: help demo run test announce test-browser test-unit test-unit-oldest bench soak signal-quality lint docs dist image audit lock version packages clean
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(call venv,$(NEWEST))/installed ## Run against a simulated Bedrock; needs no AWS account
 	@exec $(call venv,$(NEWEST))/bin/bedrock-customization-exporter --demo $(FLAGS)
@@ -123,7 +123,7 @@ clean: ## Remove what the targets above made
 # Virtual environments, made anew when pyproject.toml has changed: the newest Python's has everything, the oldest's
 # what the fast tests need.
 $(call venv,$(NEWEST))/installed: pyproject.toml
-	@echo "setting up Python $(call version,$(NEWEST))"
+	@echo "setting up Python $(call version,$(NEWEST)): fetches 25 MB, takes under a minute"
 	@$(patsubst $(call version,$(NEWEST)):%,%,$(NEWEST)) -m venv $(call venv,$(NEWEST))
 	@$(call venv,$(NEWEST))/bin/python -m pip install -q --disable-pip-version-check -e .
 	@touch $@
