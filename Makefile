@@ -52,6 +52,7 @@ test-unit-oldest: $(call venv,$(OLDEST))/tested
 bench: $(call venv,$(NEWEST))/tested ## Cost of a walk and of a scrape, against stock boto3 and prometheus_client
 	$(tests) -m benchmarks --json docs/performance.json --figure docs/performance.svg $(FLAGS)
 	$(tests) -m benchmarks.profile > docs/performance-profile.txt
+	$(tests) -m benchmarks.budget --json docs/budget.json
 
 test-browser: $(call venv,$(NEWEST))/tested packages ## The dashboards, drawn by Grafana's own libraries; needs npm and Chromium
 	BROWSER=1 $(call venv,$(NEWEST))/bin/python -m pytest tests/browser $(PYTEST_FLAGS)
