@@ -15,6 +15,7 @@ from exporter.bedrock.details import DetailReader
 from exporter.bedrock.organizations import list_accounts
 from exporter.bedrock.pages import TargetReader
 from exporter.config.config import Config, ConfigError
+from exporter.config.effective import effective
 from exporter.errors import WalkError, describe_bug
 from exporter.fleet.asker import Asker
 from exporter.fleet.discovery import TIMEOUT, AccountList, ListAccounts
@@ -87,6 +88,8 @@ class App:
             ready=lambda: self.fleet.ready,
             metrics=self._metrics,
             now=time.time,
+            started=time.time(),
+            config=lambda: effective(self._config),
             reload=self.reload if lifecycle else None,
             count_request=self._telemetry.count_http_request,
             count_cut=self._telemetry.count_connection_cut,

@@ -40,8 +40,10 @@ from exporter.jobs.snapshot import Budget
 from exporter.targets.target import AssumeRole, Target
 from exporter.telemetry import Telemetry
 from exporter.web.address import Address
-from exporter.web.landing import landing_page
+from exporter.web.pages import status_page
+from exporter.web.selection import Selection
 from exporter.web.server import Server
+from exporter.web.status import status
 
 NOW = 1_790_000_000.0
 DAY = 86_400.0
@@ -151,7 +153,7 @@ TELEMETRY = Telemetry()
 def is_published(outcome: Walked | Failed) -> None:
     """Everybody who asks gets whole pages, in which no series is twice."""
     state = advance(TargetState(TARGET, OWN), outcome, NOW)
-    assert "<table>" in landing_page([state], "/metrics", NOW)
+    assert b"<table>" in status_page(status([state], Selection(), now=NOW, started=NOW, ready=True), "/metrics")
     for format_, parse in ((Format.TEXT, parse_text), (Format.OPENMETRICS, parse_openmetrics)):
         page = compose([state], format_, NOW + 1) + TELEMETRY.render(format_)
         series = [

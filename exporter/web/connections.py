@@ -82,7 +82,8 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio."""
         self._stream = cast("asyncio.Transport", transport)  # aiohttp forgets its own before everything is sent
-        self._stream.set_write_buffer_limits(high=0)  # a write ends when the client, or at least the kernel, has it
+        # A write ends when the client, or at least the kernel, has it. asyncio's TLS pauses at the limit, not above.
+        self._stream.set_write_buffer_limits(high=0 if self._handshake is None else 1)
         self._socket: socket.socket = transport.get_extra_info("socket")
         self.address = str((transport.get_extra_info("peername") or [""])[0])
         self._timer = asyncio.get_running_loop().call_later(self._limits.header, self.cut, "header_timeout")

@@ -309,7 +309,16 @@ def test_tls_and_what_speaks_plain_http_to_it(folder: Folder) -> None:
         assert counts.cuts == ["tls_handshake"]
         with Crowd() as crowd:  # a probe of the port
             crowd.connect(host.place)
+            wait_until(lambda: bool(host.server.connections), "connected")
     assert counts.cuts == ["tls_handshake"]
+
+
+def test_a_large_page_arrives_whole(folder: Folder) -> None:
+    """Slice by slice, also to a client that reads as it likes."""
+    with secured(folder, TLS, Counts(LARGE)) as host, Crowd() as crowd:
+        assert host.ask("/metrics", tls=folder.client_context()).body == LARGE
+        client = connect(crowd, host, folder, SCRAPE.replace(b"Host", b"Connection: close\r\nHost"))
+        assert read_all(client).endswith(LARGE[-1000:])
 
 
 def test_client_certificates_are_verified(folder: Folder) -> None:

@@ -18,6 +18,7 @@ from exporter.web.config.schema import CIPHERS, CURVES
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
 _KEY = re.compile(rb"-----BEGIN ([A-Z]+ )*PRIVATE KEY-----")
 _ENCRYPTED = re.compile(rb"-----BEGIN ENCRYPTED PRIVATE KEY-----|^Proc-Type: 4,ENCRYPTED", re.MULTILINE)
+_DEFAULT = tuple(name for name in CIPHERS if name.startswith("TLS_ECDHE_"))  # of Go 1.22 and newer
 _VERSIONS = {
     "TLS10": ssl.TLSVersion.TLSv1,
     "TLS11": ssl.TLSVersion.TLSv1_1,
@@ -48,10 +49,10 @@ class TlsSettings:
         client_ca: who may issue client certificates; None for the CAs that the system trusts.
         verify: whether client certificates are asked for, and verified, or required, too.
         min_version, max_version: inclusive.
-        cipher_suites: up to TLS 1.2, and any of TLS 1.3; empty for the default. Without one up to TLS 1.2, only TLS 1.3
-            is spoken.
+        cipher_suites: up to TLS 1.2, and any of TLS 1.3; empty for Go's default. Without one up to TLS 1.2, only TLS
+            1.3 is spoken.
         prefer_server: whether the order of the suites is the server's.
-        curves: empty for the default. Python's ssl can't set more than one, so the first is used.
+        curves: empty, or all, for OpenSSL's default. Python's ssl can't set more than one, so the first is used.
     """
 
     cert: bytes
@@ -133,18 +134,17 @@ def _items(der: bytes) -> Iterator[tuple[int, bytes]]:
 def _restrict(context: ssl.SSLContext, settings: TlsSettings) -> None:
     """Set versions, cipher suites and curves."""
     minimum, maximum = _VERSIONS[settings.min_version], _VERSIONS[settings.max_version]
-    ciphers = [CIPHERS[name] for name in settings.cipher_suites if name in CIPHERS]
-    if settings.cipher_suites and not ciphers:  # nothing is left for older ones
+    ciphers = [CIPHERS[name] for name in settings.cipher_suites or _DEFAULT if name in CIPHERS]
+    if not ciphers:  # nothing is left for older ones
         minimum = ssl.TLSVersion.TLSv1_3
-    old = minimum < ssl.TLSVersion.TLSv1_2
-    if ciphers or old:  # OpenSSL does not speak old versions above that level, whatever is set
-        context.set_ciphers(":".join([*(ciphers or ["DEFAULT"]), *(["@SECLEVEL=0"] if old else [])]))
+    else:  # OpenSSL does not speak old versions above that level, whatever is set
+        context.set_ciphers(":".join([*ciphers, *(["@SECLEVEL=0"] if minimum < ssl.TLSVersion.TLSv1_2 else [])]))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # of old versions; the file asks for them
         context.minimum_version, context.maximum_version = minimum, maximum
     if not settings.prefer_server:
         context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
-    if settings.curves:
+    if settings.curves and set(settings.curves) != CURVES.keys():
         context.set_ecdh_curve(CURVES[settings.curves[0]])
 
 
