@@ -54,8 +54,8 @@ bench: $(call venv,$(NEWEST))/tested ## Cost of a walk and of a scrape, against 
 	$(tests) -m benchmarks.profile > docs/performance-profile.txt
 	$(tests) -m benchmarks.budget --json docs/budget.json
 
-test-browser: PACKAGES += npm=npm chromium=chromium
-test-browser: $(call venv,$(NEWEST))/tested packages ## The dashboards, drawn by Grafana's own libraries in Chromium
+test-browser: PACKAGES += npm=npm chromium=chromium chromedriver=chromium-driver
+test-browser: $(call venv,$(NEWEST))/tested packages ## The dashboards, drawn by Grafana's own libraries, and the status page, in Chromium
 	BROWSER=1 $(call venv,$(NEWEST))/bin/python -m pytest tests/browser $(PYTEST_FLAGS)
 
 soak: $(call venv,$(NEWEST))/tested ## Months of uptime in minutes: whether memory, threads or connections pile up
