@@ -15,6 +15,7 @@ from monitoring.alerts import (
     RECORDINGS,
     REPLICA_LABELS,
     RUNBOOKS,
+    SCOPE,
     THRESHOLDS,
     Alert,
     Recording,
@@ -69,11 +70,16 @@ def in_words(text: str) -> str:
 
 
 def _plain_rules() -> str:
-    lines = ["# Written by tools/rules.py from monitoring/alerts.py: `make docs`.", "groups:"]
+    lines = [
+        "# Written by tools/rules.py from monitoring/alerts.py: `make docs`.",
+        "# They are about every exporter that this Prometheus scrapes. For one among several, give its matchers:",
+        f'#   sed \'s/{re.escape(SCOPE)}/namespace="prod",job="exporter"/g\' rules.yaml',
+        "groups:",
+    ]
     for name, recordings, alerts in GROUPS:
         lines += [f"  - name: {name}", "    rules:"]
         for recording in recordings:
-            lines += _comment(recording.why)
+            lines += _comment(in_words(recording.why))
             lines += _recording(recording.record, _plain(recording.expr))
         for alert in alerts:
             lines += _comment(in_words(alert.why) + (" Held while there are no good walks." if alert.record else ""))
@@ -91,7 +97,8 @@ def _plain(expr: str) -> str:
         text = text.replace("$types", "").replace("$threshold", str(_THRESHOLDS[name].number))
         return textwrap.indent(text, indent)
 
-    return in_words(_BY_TYPE.sub(fill, expr).replace("$replica", ", ".join(REPLICA_LABELS)))
+    expr = _BY_TYPE.sub(fill, expr).replace("$replica", ", ".join(REPLICA_LABELS))
+    return in_words(expr.replace("$scope", SCOPE))
 
 
 def _in_force(wait: str) -> str:
@@ -113,7 +120,8 @@ def _chart_rules() -> str:
         f'{{{{- define "{CHART}.rules" -}}}}',
         "{{- $values := .Values.prometheusRule }}",
         "{{- $thresholds := $values.thresholds }}",
-        '{{- $replica := join ", " $values.replicaLabels -}}',
+        '{{- $replica := join ", " $values.replicaLabels }}',
+        f'{{{{- $scope := include "{CHART}.rules.scope" . -}}}}',
         "groups:",
     ]
     for name, recordings, alerts in GROUPS:
@@ -138,12 +146,14 @@ def _template(expr: str) -> str:
 
     def fill(match: re.Match[str]) -> str:
         indent, name, text = match.groups()
+        text = text.replace("$scope", "$matchers")
         return (
-            f'{indent}{{{{- include "{CHART}.rules.byType" (list $thresholds "{name}" {json.dumps(text)})'
+            f'{indent}{{{{- include "{CHART}.rules.byType" (list $thresholds "{name}" {json.dumps(text)} $scope)'
             f" | nindent {10 + len(indent)} }}}}"
         )
 
     expr = _BY_TYPE.sub(fill, expr).replace("$replica", "{{ $replica }}")
+    expr = expr.replace("{$scope", '{{ "{" }}{{ $scope }}')
     for name in _THRESHOLDS:
         value = f"$thresholds.{name}"
         expr = re.sub(rf"(?<![\w.])\${name}_seconds", f'{{{{ include "{CHART}.rules.seconds" {value} }}}}', expr)
@@ -168,10 +178,12 @@ def _alert(alert: Alert, fill: Callable[[str], str], wait: Callable[[str], str])
         fill: puts thresholds into an expression.
         wait: the same for the time that the alert waits.
     """
+    expr = alert.expr
     if alert.record:
         yield from _recording(alert.record, fill(held(alert)))
+        expr = f"{alert.record}{{$scope}} > 0"
     yield f"      - alert: {alert.name}"
-    yield from _expression(alert.record or fill(alert.expr))
+    yield from _expression(fill(expr))
     if alert.wait:
         yield f"        for: {wait(alert.wait)}"
     yield "        labels:"
