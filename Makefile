@@ -28,7 +28,7 @@ PACKAGES := promtool=prometheus prometheus=prometheus systemd-analyze=systemd am
 	prometheus-alertmanager=prometheus-alertmanager
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-unit test-unit-oldest bench soak signal-quality lint docs dist image lock version packages clean
+.PHONY: help demo run test test-browser test-unit test-unit-oldest bench soak signal-quality lint docs dist image lock version packages clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,6 +52,9 @@ test-unit-oldest: $(call venv,$(OLDEST))/tested
 bench: $(call venv,$(NEWEST))/tested ## Cost of a walk and of a scrape, against stock boto3 and prometheus_client
 	$(tests) -m benchmarks --json docs/performance.json --figure docs/performance.svg $(FLAGS)
 	$(tests) -m benchmarks.profile > docs/performance-profile.txt
+
+test-browser: $(call venv,$(NEWEST))/tested packages ## The dashboards, drawn by Grafana's own libraries; needs npm and Chromium
+	BROWSER=1 $(call venv,$(NEWEST))/bin/python -m pytest tests/browser $(PYTEST_FLAGS)
 
 soak: $(call venv,$(NEWEST))/tested ## Months of uptime in minutes: whether memory, threads or connections pile up
 	$(tests) -m reliability.soak $(FLAGS)

@@ -11,6 +11,9 @@ def main() -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)  # also as process 1, for which the kernel has no default
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # asks for a reload; what is being loaded is new anyway
+    from exporter import stacks  # noqa: PLC0415 - the first signals are handled before
+
+    stacks.write_at_signal()
     # Off during the imports, where it finds nothing and costs a tenth of the time; `cli` turns it on again.
     gc.disable()
     from exporter import cli  # noqa: PLC0415 - the imports that take time

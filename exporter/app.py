@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 
+from exporter import descriptors
 from exporter.bedrock.clients import Clients
 from exporter.bedrock.organizations import list_accounts
 from exporter.bedrock.pages import TargetReader
@@ -68,7 +71,12 @@ class App:
         self._lister = Worker("list accounts", "check the network, DNS and the proxy")
         self._new_walker, self._list_accounts = self._connect(config)
         self._accounts.configure(config.discovery, self._list_accounts)
-        self.fleet = Fleet(self._desired(), now=time.time, observe_walk=self._telemetry.observe_walk)
+        self.fleet = Fleet(
+            self._desired(),
+            now=time.time,
+            observe_walk=self._telemetry.observe_walk,
+            observe_delay=self._telemetry.observe_delay,
+        )
         self._loaded()
         self.site = Site(
             telemetry_path=telemetry_path,
@@ -77,6 +85,8 @@ class App:
             metrics=self._metrics,
             now=time.time,
             reload=self.reload if lifecycle else None,
+            count_request=self._telemetry.count_http_request,
+            count_cut=self._telemetry.count_connection_cut,
         )
         unknown = [target.name for target in config.targets if target.account_id is None]
         if shard.total > 1 and unknown:
@@ -132,7 +142,7 @@ class App:
                 fault, bug = describe_bug(error)
                 return self._keep([fault], traceback=bug)
             before, self._config = self._config, config
-            if (config.aws, config.schedule.concurrency) != (before.aws, before.schedule.concurrency):
+            if _connections(config) != _connections(before):
                 self._new_walker, self._list_accounts = self._connect(config)
             self._accounts.configure(config.discovery, self._list_accounts)
             self.fleet.reconcile(self._desired())
@@ -142,7 +152,20 @@ class App:
 
     def _connect(self, config: Config) -> tuple[NewWalker, ListAccounts]:
         """How targets are walked, and accounts listed, with these settings."""
-        clients = Clients(config.aws, config.schedule.concurrency, self._telemetry.count_request)
+        wanted = descriptors.wanted(_most_connections(config))
+        if wanted > descriptors.limit():
+            _log.warning(
+                "too few file descriptors to keep connections to AWS open, so each request makes a new one; "
+                "raise the limit (ulimit -n, or LimitNOFILE= of systemd)",
+                extra={"limit": descriptors.limit(), "wanted": wanted},
+            )
+        clients = Clients(
+            config.aws,
+            config.schedule.concurrency,
+            self._telemetry.count_request,
+            self._telemetry.count_request_failure,
+            keep_alive=wanted <= descriptors.limit(),
+        )
 
         async def list_all(discovery: Discovery) -> tuple[Account, ...]:
             return await self._lister.run(lambda: list_accounts(discovery, clients), TIMEOUT)
@@ -177,3 +200,17 @@ class App:
 
     def _metrics(self, states: Sequence[TargetState], format_: Format) -> bytes:
         return compose(states, format_, time.time()) + self._telemetry.render(format_)
+
+
+def _most_connections(config: Config) -> int:
+    """Connections to AWS that stay open, at most: of the clients for Amazon Bedrock and STS that targets share."""
+    walks = Counter((target.profile, target.region) for target in config.targets)
+    if config.discovery is not None:
+        walks.update({(config.discovery.profile, region): sys.maxsize for region in config.discovery.regions})
+    return 2 * sum(min(count, config.schedule.concurrency) for count in walks.values())
+
+
+def _connections(config: Config) -> tuple[object, ...]:
+    """What makes another set of clients."""
+    enough = descriptors.wanted(_most_connections(config)) <= descriptors.limit()
+    return config.aws, config.schedule.concurrency, enough

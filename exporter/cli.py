@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 from exporter import flags as command_line
 from exporter import log
 from exporter.config.config import Config, ConfigError
+from exporter.scrub import scrub
 from exporter.web.address import Address
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     tune_process()
-    with contextlib.closing(log.configure(flags.log_level, flags.log_format)):
+    with contextlib.closing(log.configure(flags.log_level, flags.log_format, scrub=scrub)), log.catching():
         try:
             return _run(flags, shard)
         except Exception:  # noqa: BLE001 - it goes the way of all lines, and no thread keeps the process from ending
@@ -141,9 +142,9 @@ async def _doctor(config: Config, *, as_json: bool) -> int:
     found = report.reports(seen)
     encoding = sys.stdout.encoding if sys.stdout is not None else "utf-8"
     try:
-        page = (report.as_json(found) if as_json else report.as_text(found)).encode(encoding)
+        page = scrub(report.as_json(found) if as_json else report.as_text(found)).encode(encoding)
     except UnicodeEncodeError:  # a terminal without ✔
-        page = report.as_text(found, plain=True).encode(encoding, "backslashreplace")
+        page = scrub(report.as_text(found, plain=True)).encode(encoding, "backslashreplace")
     return 0 if _print(page) and all(each.ok for each in found) else 1
 
 

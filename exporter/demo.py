@@ -16,7 +16,7 @@ poll:
 targets:
   - regions: [us-east-1, us-west-2, eu-central-1]   # the account of the default credentials
     labels: {team: platform}
-  - regions: [us-east-1, us-west-2, sa-east-1]      # the last one lacks the feature
+  - regions: [us-east-1, us-west-2, eu-central-1]   # which its policy denies in the last one
     assume_role:
       role_arn: arn:aws:iam::444455556666:role/bedrock-exporter
     labels: {team: research}
@@ -64,7 +64,8 @@ What to look at, once the first walks have ended (seconds):
   bedrock_model_customization_job_waiting_seconds         one job has been stuck between sub-tasks for 30 hours
   bedrock_model_customization_job_duration_seconds        grows while a job runs, stands still when it has ended
   bedrock_model_customization_job_status{{status="Failed"}} one more every few minutes
-  bedrock_exporter_target_up                              0 for the one region that lacks the feature: others go on
+  bedrock_exporter_target_up                              0 where access is denied: the other targets go on
+  bedrock_exporter_target_failure_info                    why; the log says what to do about it
 
 Ctrl-C ends it.
 """

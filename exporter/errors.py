@@ -5,6 +5,8 @@ from __future__ import annotations
 import traceback
 from enum import StrEnum
 
+from exporter.scrub import scrub
+
 
 class FailureReason(StrEnum):
     """Why a walk or a listing of accounts failed. The values are label values, so the set is bounded."""
@@ -38,10 +40,11 @@ class WalkError(Exception):
 
     Attributes:
         reason: what is counted.
-        message: what happened, where, and what to do; in our own words, without secrets.
+        message: what happened, where, and what to do; in our own words, without secrets, which are also taken out here.
     """
 
     def __init__(self, reason: FailureReason, message: str) -> None:
+        message = scrub(message)
         super().__init__(f"{reason}: {message}")
         self.reason = reason
         self.message = message

@@ -7,6 +7,7 @@ counted, and how many is logged as soon as it is read again.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import logging
@@ -15,7 +16,7 @@ import re
 import select
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from queue import SimpleQueue
 from typing import Literal, TextIO
@@ -169,6 +170,26 @@ def configure(level: str, style: LogFormat, stream: TextIO | None = None, scrub:
     # At every walk it warns, with a traceback, of a role that can't be assumed. The target's loop says so once.
     logging.getLogger("botocore.credentials").setLevel(logging.ERROR)
     return pipeline
+
+
+@contextlib.contextmanager
+def catching() -> Iterator[None]:
+    """Send what Python would print to the log: exceptions that nobody catches, of threads and finalizers, warnings."""
+    logger = logging.getLogger(__name__)
+    before = sys.excepthook, sys.unraisablehook, threading.excepthook
+
+    def log(message: str, error: BaseException | None) -> None:
+        logger.error(message, exc_info=error)
+
+    sys.excepthook = lambda _, error, __: log("ended by a bug, please report it", error)
+    sys.unraisablehook = lambda seen: log("an exception where none can be raised, please report it", seen.exc_value)
+    threading.excepthook = lambda seen: log("a thread ended by a bug, please report it", seen.exc_value)
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        sys.excepthook, sys.unraisablehook, threading.excepthook = before
 
 
 def lines_dropped() -> int:

@@ -25,6 +25,22 @@ from exporter.errors import FailureReason
 from exporter.jobs.families import EXPORTER_PREFIX
 from exporter.jobs.page import Format
 
+LIST_OPERATION = "ListModelCustomizationJobs"
+
+CUTS = (
+    "header_timeout",
+    "idle_timeout",
+    "write_timeout",
+    "request_size",
+    "connection_limit",
+    "unread_limit",
+    "shutdown",
+)
+"""Why the exporter ends a client's connection."""
+
+_PASSING = (FailureReason.THROTTLED, FailureReason.TIMEOUT, FailureReason.NETWORK, FailureReason.SERVER_ERROR)
+"""What is tried again."""
+
 
 class DiscoveryTelemetry:
     """Metrics about the listing of an organization's accounts; exported only while discovery is configured."""
@@ -117,8 +133,39 @@ class Telemetry:
             ["operation"],
             registry=self.registry,
         )
-        for operation in ("ListModelCustomizationJobs", "GetCallerIdentity", "AssumeRole"):
+        for operation in (LIST_OPERATION, "GetCallerIdentity", "AssumeRole"):
             self._api_requests.labels(operation)
+        self._api_failures = Counter(
+            EXPORTER_PREFIX + "api_request_failures",
+            "Requests to AWS that failed, by operation and reason: every attempt, also if the next one was good. "
+            "From the exporter.",
+            ["operation", "reason"],
+            registry=self.registry,
+        )
+        for reason in _PASSING:
+            self._api_failures.labels(LIST_OPERATION, reason)
+        self._walk_delay = Histogram(
+            EXPORTER_PREFIX + "walk_start_delay_seconds",
+            "How much later than due walks started, for want of a slot: poll.concurrency walks run at a time. "
+            "From the exporter.",
+            registry=self.registry,
+            buckets=(0.01, 0.1, 0.5, 1, 2.5, 5, 10, 20, 30, 45, 60, 120, 300),
+        )
+        self._http_requests = Counter(
+            EXPORTER_PREFIX + "http_requests",
+            "Requests to the exporter that were answered, by handler (path of the route, or other) and status code. "
+            "From the exporter.",
+            ["handler", "code"],
+            registry=self.registry,
+        )
+        self._connections_cut = Counter(
+            EXPORTER_PREFIX + "http_connections_cut",
+            "Connections of clients that the exporter ended, by reason. From the exporter.",
+            ["reason"],
+            registry=self.registry,
+        )
+        for cut in CUTS:
+            self._connections_cut.labels(cut)
         Gauge(
             EXPORTER_PREFIX + "build_info",
             "Version of the exporter and of the Python that runs it, always 1.",
@@ -150,6 +197,22 @@ class Telemetry:
     def observe_walk(self, seconds: float) -> None:
         """A walk took this long."""
         self._walk_duration.observe(seconds)
+
+    def observe_delay(self, seconds: float) -> None:
+        """A walk started this much later than it was due."""
+        self._walk_delay.observe(seconds)
+
+    def count_request_failure(self, operation: str, reason: FailureReason) -> None:
+        """A request to AWS failed; it may be tried again."""
+        self._api_failures.labels(operation, reason).inc()
+
+    def count_http_request(self, handler: str, code: int) -> None:
+        """A request to the exporter was answered."""
+        self._http_requests.labels(handler, code).inc()
+
+    def count_connection_cut(self, reason: str) -> None:
+        """A client's connection was ended; one of `CUTS`."""
+        self._connections_cut.labels(reason).inc()
 
     def count_request(self, operation: str) -> None:
         """A request to AWS leaves the machine."""

@@ -9,7 +9,7 @@ import pytest
 from exporter import __version__, log
 from exporter.errors import FailureReason
 from exporter.jobs.page import Format
-from exporter.telemetry import Telemetry
+from exporter.telemetry import CUTS, Telemetry
 
 PREFIX = "bedrock_exporter_"
 
@@ -17,6 +17,9 @@ PREFIX = "bedrock_exporter_"
 @pytest.fixture
 def telemetry() -> Telemetry:
     return Telemetry()
+
+
+HISTOGRAMS = ("target_walk_duration_seconds", "walk_start_delay_seconds")
 
 
 def samples(telemetry: Telemetry, format_: Format = Format.TEXT) -> dict[str, str]:
@@ -28,7 +31,7 @@ def samples(telemetry: Telemetry, format_: Format = Format.TEXT) -> dict[str, st
 def test_at_the_start(telemetry: Telemetry) -> None:
     """Every counter that can be is there from the start, so that its first increase is seen; discovery is not."""
     found = samples(telemetry)
-    walks = {name: found.pop(name) for name in list(found) if name.startswith("target_walk_duration_seconds")}
+    walks = {name: found.pop(name) for name in list(found) if name.startswith(HISTOGRAMS)}
     (build,) = [name for name in found if name.startswith("build_info")]
 
     assert set(walks.values()) == {"0.0"}
@@ -41,6 +44,11 @@ def test_at_the_start(telemetry: Telemetry) -> None:
         "config_last_reload_successful": "0.0",
         "config_last_reload_success_timestamp_seconds": "0.0",
         "log_lines_dropped_total": "0.0",
+        **{
+            f'api_request_failures_total{{operation="ListModelCustomizationJobs",reason="{reason}"}}': "0.0"
+            for reason in ("throttled", "timeout", "network", "server_error")
+        },
+        **{f'http_connections_cut_total{{reason="{reason}"}}': "0.0" for reason in CUTS},
     }
 
 
@@ -48,6 +56,10 @@ def test_what_happens_is_counted(telemetry: Telemetry) -> None:
     """Walks, requests and configurations."""
     telemetry.observe_walk(0.3)
     telemetry.count_request("ListModelCustomizationJobs")
+    telemetry.observe_delay(0.05)
+    telemetry.count_request_failure("AssumeRole", FailureReason.THROTTLED)
+    telemetry.count_http_request("/metrics", 200)
+    telemetry.count_connection_cut("write_timeout")
     telemetry.config_loaded("0123", 5.0)
     telemetry.config_loaded("4567", 10.0)
     found = samples(telemetry)
@@ -56,6 +68,10 @@ def test_what_happens_is_counted(telemetry: Telemetry) -> None:
     assert found['target_walk_duration_seconds_bucket{le="0.5"}'] == "1.0"
     assert found["target_walk_duration_seconds_sum"] == "0.3"
     assert found['api_requests_total{operation="ListModelCustomizationJobs"}'] == "1.0"
+    assert found['walk_start_delay_seconds_bucket{le="0.1"}'] == "1.0"
+    assert found['api_request_failures_total{operation="AssumeRole",reason="throttled"}'] == "1.0"
+    assert found['http_requests_total{code="200",handler="/metrics"}'] == "1.0"
+    assert found['http_connections_cut_total{reason="write_timeout"}'] == "1.0"
     assert [name for name in found if name.startswith("config_hash")] == ['config_hash_info{sha256="4567"}']
     assert (found["config_last_reload_successful"], found["config_last_reload_success_timestamp_seconds"]) == (
         "1.0",

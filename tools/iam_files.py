@@ -37,7 +37,7 @@ _UNITS_AND_TAGS = Discovery(
 
 POLICIES: dict[str, Statement] = {
     "watch": iam.watch(REGIONS),
-    "assume-roles": iam.assume([f"arn:aws:iam::*:role/{ROLE_NAME}"]),
+    "assume-roles": iam.assume([f"arn:aws:iam::*:role/{ROLE_NAME}"], in_organization=True),
     "discover": iam.discover(operations(_ORGANIZATION)),
     "discover-units": iam.discover(operations(_UNITS)),
     "discover-units-and-tags": iam.discover(operations(_UNITS_AND_TAGS)),

@@ -46,8 +46,8 @@ those of the configuration.
 
 {policies[assume-roles]}
 
-`*` stands for any account: which of them it gets into is for the role there to say. Name the roles one by one where
-that is not enough. `sts:TagSession` is for [EKS Pod Identity](#eks-pod-identity), whose session tags go on into the
+`*` stands for any account, and the condition leaves those of the exporter's own organization, so that a wrong role in the
+configuration lends nobody else a session. Without an organization, name the roles one by one in place of the condition. `sts:TagSession` is for [EKS Pod Identity](#eks-pod-identity), whose session tags go on into the
 next role; nothing else has need of it.
 
 ### The role of a watched account

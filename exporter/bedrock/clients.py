@@ -8,6 +8,7 @@ import logging
 import math
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,12 +17,13 @@ import boto3
 import botocore.session
 from botocore.config import Config as BotoConfig
 from botocore.credentials import CredentialResolver, DeferredRefreshableCredentials
-from botocore.exceptions import NoCredentialsError
+from botocore.exceptions import ClientError, NoCredentialsError
 
 from exporter import NAME, __version__, work
-from exporter.bedrock import bodies
+from exporter.bedrock import bodies, sources
 from exporter.bedrock.attempts import attempt
-from exporter.bedrock.credentials import Signer, bad_credentials, role_credentials, sign
+from exporter.bedrock.credentials import Signer, bad_credentials, refuse_unsendable, role_credentials, sign
+from exporter.bedrock.errors import reason_of
 from exporter.bedrock.regions import loader
 from exporter.bedrock.settings import AwsSettings
 from exporter.errors import FailureReason, WalkError
@@ -35,8 +37,14 @@ API_KEY = "AWS_BEARER_TOKEN_BEDROCK"
 IDENTITY_TIMEOUT = 3.0
 """Seconds for asking STS whose credentials these are, which a walk can do without."""
 
+IDENTITY_PAUSE = 300.0
+"""Seconds until STS is asked again."""
+
 OnRequest = Callable[[str], None]
 """Called with the operation's name for every attempt that leaves the machine."""
+
+OnFailure = Callable[[str, FailureReason], None]
+"""Called with the operation's name and the reason for every attempt that fails, also if the next one succeeds."""
 
 
 class SignedClient:
@@ -66,13 +74,30 @@ class Clients:
         aws: how to talk to AWS.
         concurrency: walks at a time; each client keeps that many connections.
         on_request: told of every request.
+        on_failure: told of every request that fails.
+        keep_alive: whether connections stay open for the next request.
     """
 
-    def __init__(self, aws: AwsSettings, concurrency: int, on_request: OnRequest = lambda _: None) -> None:
+    def __init__(
+        self,
+        aws: AwsSettings,
+        concurrency: int,
+        on_request: OnRequest = lambda _: None,
+        on_failure: OnFailure = lambda _, __: None,
+        *,
+        keep_alive: bool = True,
+    ) -> None:
         self._attempts = aws.max_attempts
         self._profiles: dict[str | None, _Profile] = {}
         self._lock = threading.Lock()
-        self._new_profile = functools.partial(_Profile, aws=aws, concurrency=concurrency, on_request=on_request)
+        self._new_profile = functools.partial(
+            _Profile,
+            aws=aws,
+            concurrency=concurrency,
+            on_request=on_request,
+            on_failure=on_failure,
+            keep_alive=keep_alive,
+        )
 
     def access(self, target: Target) -> TargetAccess:
         """The target's way to AWS; costs next to nothing until it is used."""
@@ -110,6 +135,7 @@ class TargetAccess:
     def bedrock(self) -> SignedClient:
         """Amazon Bedrock for one walk; raises `WalkError` if there are no credentials."""
         if self.target.assume_role is None and self._profile.base().credentials is None:
+            refuse_unsendable(os.environ.get(API_KEY, ""), "API key", API_KEY)
             return SignedClient(self._profile.client("bedrock", self.target.region, "bearer"), None, self._attempts)
         return self.client("bedrock")
 
@@ -126,11 +152,14 @@ class TargetAccess:
     def ask_account_id(self) -> str | None:
         """The account of the profile's credentials, as STS says; None while STS does not answer.
 
+        After a failure, nobody asks again for `IDENTITY_PAUSE`, unless the credentials are read anew.
+
         No permission is needed for that, but STS may be out of reach where Bedrock is not.
         """
         try:
             base = self._profile.base()
-            if base.account_id is None:
+            if base.account_id is None and time.monotonic() >= base.ask_after:
+                base.ask_after = time.monotonic() + IDENTITY_PAUSE
                 with work.within(IDENTITY_TIMEOUT):
                     base.account_id = self._starting("sts", 1).get_caller_identity()["Account"]
         except Exception as error:  # noqa: BLE001 - anything may answer in its place, such as a proxy
@@ -143,6 +172,12 @@ class TargetAccess:
     def account_id(self) -> str | None:
         """The account of the profile's credentials, if it has been learnt since they were read."""
         return self._profile.account_id
+
+    def learn(self, account_id: str) -> None:
+        """Keep the account that the target's jobs tell as long as the credentials are the same."""
+        base = self._profile.base()
+        if self.target.assume_role is None and base.account_id is None:
+            base.account_id = account_id
 
     def forget(self) -> None:
         """Start with new credentials at the next walk: somebody may write new ones into a file."""
@@ -165,10 +200,16 @@ class TargetAccess:
 
 @dataclass(slots=True)
 class _Base:
-    """What was read from a profile. Credentials are None if only an API key was found."""
+    """What was read from a profile. Credentials are None if only an API key was found.
+
+    Attributes:
+        account_id: of these credentials, once it has been learnt.
+        ask_after: when STS may be asked for it, on the monotonic clock.
+    """
 
     credentials: Any | None
     account_id: str | None = None
+    ask_after: float = 0.0
 
 
 class _Profile:
@@ -178,12 +219,22 @@ class _Profile:
     """
 
     def __init__(
-        self, name: str | None, region: str, aws: AwsSettings, concurrency: int, on_request: OnRequest
+        self,
+        name: str | None,
+        region: str,
+        *,
+        aws: AwsSettings,
+        concurrency: int,
+        on_request: OnRequest,
+        on_failure: OnFailure,
+        keep_alive: bool,
     ) -> None:
         self._name = name
         self._region = region
         self._endpoints = {"bedrock": aws.endpoint_url}
         self._on_request = on_request
+        self._on_failure = on_failure
+        self._keep_alive = keep_alive
         self._lock = threading.Lock()
         self._session: boto3.Session | None = None
         self._clients: dict[tuple[str, str, str], Any] = {}
@@ -222,14 +273,26 @@ class _Profile:
             return base
         with self._locked(), bad_credentials():
             if self._base is None:
-                credentials = self._new_session().get_credentials()
+                if self._name is None:
+                    sources.refuse_empty_profile(os.environ)
+                session = self._new_session()
+                sources.refuse_mfa(session, self._name)
+                credentials = session.get_credentials()
                 if credentials is None and (self._name is not None or not os.environ.get(API_KEY)):
-                    raise NoCredentialsError
-                if credentials is None and not self._told_of_api_key:
-                    self._told_of_api_key = True
-                    _log.info("there are no other AWS credentials; using the API key for Amazon Bedrock in %s", API_KEY)
+                    raise sources.no_credentials(session, self._name, os.environ) from NoCredentialsError()
+                self._tell_of_api_key(is_used=credentials is None)
                 self._base = _Base(credentials)
             return self._base
+
+    def _tell_of_api_key(self, *, is_used: bool) -> None:
+        """Log once whether the API key is used, if there is one."""
+        if self._told_of_api_key or self._name is not None or not os.environ.get(API_KEY):
+            return
+        self._told_of_api_key = True
+        if is_used:
+            _log.info("there are no other AWS credentials; using the API key for Amazon Bedrock in %s", API_KEY)
+        else:
+            _log.info("the API key in %s is not used: there are other AWS credentials", API_KEY)
 
     @property
     def account_id(self) -> str | None:
@@ -281,9 +344,25 @@ class _Profile:
         if signature == "v4":
             client.meta.events.register("before-parameter-build", sign)
         client.meta.events.register("before-send", self._count)
+        if not self._keep_alive:
+            client.meta.events.register("before-send", _close_afterwards)
+        client.meta.events.register("after-call", self._count_refusal)
+        client.meta.events.register("after-call-error", self._count_error)
         if service == "bedrock":
             client.meta.events.register("before-parse", bodies.keep)
         return client
 
     def _count(self, event_name: str, **_: object) -> None:
         self._on_request(event_name.rpartition(".")[2])
+
+    def _count_refusal(self, event_name: str, http_response: Any, parsed: Any, **_: object) -> None:  # noqa: ANN401 - botocore's
+        if http_response.status_code >= 300:
+            operation = event_name.rpartition(".")[2]
+            self._on_failure(operation, reason_of(ClientError(parsed, operation)))
+
+    def _count_error(self, event_name: str, exception: Exception, **_: object) -> None:
+        self._on_failure(event_name.rpartition(".")[2], reason_of(exception))
+
+
+def _close_afterwards(request: Any, **_: object) -> None:  # noqa: ANN401 - botocore's
+    request.headers["Connection"] = "close"

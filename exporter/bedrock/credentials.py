@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from typing import Any
@@ -63,8 +64,9 @@ class Signer:
             return self._kept
         with bad_credentials():
             frozen = attempt(self._source.get_frozen_credentials, self._attempts)
-            _refuse_unsendable(frozen.access_key, "access key id", "AWS_ACCESS_KEY_ID")
-            _refuse_unsendable(frozen.token or "", "session token", "AWS_SESSION_TOKEN")
+            refuse_unsendable(frozen.access_key, "access key id", "AWS_ACCESS_KEY_ID")
+            refuse_unsendable(frozen.secret_key, "secret access key", "AWS_SECRET_ACCESS_KEY")
+            refuse_unsendable(frozen.token or "", "session token", "AWS_SESSION_TOKEN")
             return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 
     @contextlib.contextmanager
@@ -86,7 +88,7 @@ def bad_credentials() -> Iterator[None]:
     try:
         yield
     except Exception as error:  # noqa: BLE001 - see above
-        raise walk_error(error, otherwise=FailureReason.CREDENTIALS) from answer_of(error)
+        raise walk_error(error, advice=STS_ADVICE, otherwise=FailureReason.CREDENTIALS) from answer_of(error)
 
 
 def answer_of(error: Exception) -> Exception | None:
@@ -95,11 +97,21 @@ def answer_of(error: Exception) -> Exception | None:
     return cause if isinstance(cause, (ClientError, NoCredentialsError)) else None
 
 
-def _refuse_unsendable(value: str, what: str, variable: str) -> None:
-    if not (value.isascii() and value.isprintable()) or " " in value:
-        where = f"check {variable}, or the file or program that the credentials come from"
-        message = f"the {what} holds a line feed, a space or another character that can't be sent; {where}"
-        raise WalkError(FailureReason.CREDENTIALS, message)
+def refuse_unsendable(value: object, what: str, variable: str) -> None:
+    """Raise `WalkError` if a value of credentials can't be sent, with its name in the place of the value.
+
+    Args:
+        value: never shown.
+        what: it is.
+        variable: of the environment, that may hold it.
+    """
+    if isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value:
+        return
+    is_set = os.environ.get(variable) == value
+    ends = isinstance(value, str) and value[-1:] in {"\n", "\r"}
+    fault = "ends with a line feed" if ends else "holds a line feed, a space or another character that can't be sent"
+    where = f"correct {variable}" if is_set else "correct the file or program that the credentials come from"
+    raise WalkError(FailureReason.CREDENTIALS, f"{f'{variable}, ' if is_set else ''}the {what}, {fault}; {where}")
 
 
 def role_credentials(

@@ -6,6 +6,7 @@ the formats of botocore's exceptions where they are filled in with names and URL
 
 from __future__ import annotations
 
+import errno
 import http.client
 import os
 import re
@@ -17,11 +18,17 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from botocore import exceptions as boto
+from urllib3.exceptions import LocationValueError
 
 from exporter.errors import WalkError
 
 _LONGEST = 1000
 """Characters of AWS's text that are quoted."""
+
+
+_URL_VARIABLES = (
+    "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_BEDROCK",
+)  # fmt: skip
 
 
 def describe(error: BaseException) -> str:  # noqa: PLR0911 - a decision table
@@ -31,6 +38,8 @@ def describe(error: BaseException) -> str:  # noqa: PLR0911 - a decision table
             return error.message
         case boto.ClientError():
             return _answer(error)
+        case boto.SSLError() if number := _unreadable(error.kwargs.get("error")):
+            return f"the CA bundle {_ca_bundle()} can't be read: {os.strerror(number)}"
         case boto.BotoCoreError():
             return f"{error.fmt.format_map(_Harmless(error.kwargs))}{_because(error)}"
         case OSError() if error.filename is not None and error.errno is not None:
@@ -95,6 +104,8 @@ def _network_words(error: BaseException) -> str:  # noqa: PLR0911 - a decision t
             return f"certificate verify failed: {root.verify_message}; behind a proxy that opens TLS set AWS_CA_BUNDLE"
         case ssl.SSLError():
             return f"TLS: {getattr(root, 'reason', None) or 'failed'}"
+        case LocationValueError():
+            return f"a URL that can't be used; check {', '.join(filter(os.environ.get, _URL_VARIABLES)) or 'the URLs'}"
         case OSError() if tunnel := re.search(r"Tunnel connection failed: (\d{3})\b", str(root)):
             return f"the proxy answered CONNECT with {tunnel[1]}"
         case socket.gaierror():
@@ -111,6 +122,19 @@ def _network_words(error: BaseException) -> str:  # noqa: PLR0911 - a decision t
             return "not HTTP"
         case _:
             return ""
+
+
+def _unreadable(error: object) -> int:
+    """The number of the error if a file can't be read; 0 otherwise."""
+    root = _root(error) if isinstance(error, BaseException) else None
+    number = root.errno if isinstance(root, OSError) else None
+    return number if number in {errno.ENOENT, errno.EISDIR, errno.EACCES} else 0
+
+
+def _ca_bundle() -> str:
+    """What botocore trusts in the place of its own certificates; the exception does not name it."""
+    variable = next(filter(os.environ.get, ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")), None)
+    return f"{os.environ[variable]} of {variable}" if variable else "of the AWS configuration (ca_bundle)"
 
 
 def _root(error: BaseException) -> BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import traceback
 from collections.abc import Callable, Mapping
@@ -47,6 +48,11 @@ _EXACT_ADVICE = {
     "AWSOrganizationsNotInUseException": (
         "list with credentials of the organization's management account or of a delegated administrator"
     ),
+    "ake sure your API Key is valid": "give the exporter a valid API key in AWS_BEARER_TOKEN_BEDROCK",
+    "our account is not authorized": "ask AWS Support: this is about the account or its region, and no policy lifts it",
+    "407 from": "the proxy asks for a user and a password; put them into the URL of HTTP_PROXY or HTTPS_PROXY",
+    "CONNECT with 407": "it asks for a user and a password; put them into the URL of HTTPS_PROXY",
+    "the CA bundle ": "give the exporter a readable CA bundle",
     "ParentNotFoundException": "check organizational_units: the organization does not have all of them",
 }
 """AWS's words for a refusal that no policy can lift → what to do."""
@@ -93,6 +99,7 @@ _BY_CODE = {
 _BY_STATUS = {
     401: FailureReason.ACCESS_DENIED,
     403: FailureReason.ACCESS_DENIED,
+    407: FailureReason.NETWORK,  # of a proxy
     **dict.fromkeys(range(500, 1000), FailureReason.SERVER_ERROR),
 }
 
@@ -100,9 +107,9 @@ _BY_TYPE: tuple[tuple[type[Exception] | tuple[type[Exception], ...], FailureReas
     ((boto.ConnectTimeoutError, boto.ReadTimeoutError), FailureReason.TIMEOUT),
     ((boto.HTTPClientError, boto.ConnectionError), FailureReason.NETWORK),
     (ResponseParserError, FailureReason.MALFORMED_RESPONSE),
-    (boto.InvalidRegionError, FailureReason.UNSUPPORTED_REGION),
     (
         (
+            boto.InvalidRegionError,
             boto.NoCredentialsError,
             boto.NoAuthTokenError,
             boto.TokenRetrievalError,
@@ -116,6 +123,9 @@ _BY_TYPE: tuple[tuple[type[Exception] | tuple[type[Exception], ...], FailureReas
 
 _ANSWER_READERS = ("botocore.parsers", "botocore.model", "botocore.errorfactory", "botocore.retries")
 """Modules of botocore that stumble over what AWS would never send, such as a code that is no text."""
+
+_SENDERS = ("botocore.", "urllib3.", "urllib.parse")
+"""Modules that raise what nobody expects over the user's files, variables and URLs, before a request leaves."""
 
 
 def walk_error(
@@ -158,7 +168,9 @@ def reason_of(error: Exception, otherwise: FailureReason = FailureReason.INTERNA
     for kind, reason in _BY_TYPE:
         if isinstance(error, kind):
             return reason
-    return FailureReason.MALFORMED_RESPONSE if _is_met_in(error, *_ANSWER_READERS) else otherwise
+    if _is_met_in(error, *_ANSWER_READERS):
+        return FailureReason.MALFORMED_RESPONSE
+    return FailureReason.CREDENTIALS if _is_raised_in(error, *_SENDERS) else otherwise
 
 
 def _verdict(error: Exception) -> WalkError | None:
@@ -181,11 +193,20 @@ def _is_met_in(error: Exception, *modules: str) -> bool:
     )
 
 
+def _is_raised_in(error: Exception, *modules: str) -> bool:
+    """Whether one of these modules raised the exception, also by a call of Python's own library."""
+    names = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
+    ours = max((place for place, name in enumerate(names) if name.startswith("exporter.")), default=-1)
+    return any(name.startswith(modules) for name in names[ours + 1 :])
+
+
 def _service_reason(error: boto.ClientError) -> FailureReason:  # noqa: PLR0911 - a decision table
     """The reason of an answer that is an error."""
-    code = str(error.response.get("Error", {}).get("Code", ""))
+    code = str(error.response.get("Error", {}).get("Code", "")).partition(",")[0]  # of a header that came twice
     text = str(error.response.get("Error", {}).get("Message", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if "ake sure your API Key is valid" in text:
+        return FailureReason.CREDENTIALS
     by_code = FailureReason.THROTTLED if status == 429 else _BY_CODE.get(code)
     is_denied = by_code is FailureReason.ACCESS_DENIED or (by_code is None and status == 403)
     if is_denied and error.operation_name.startswith("AssumeRole"):
@@ -194,7 +215,7 @@ def _service_reason(error: boto.ClientError) -> FailureReason:  # noqa: PLR0911 
         return by_code
     if code.startswith("UnknownOperation"):
         return FailureReason.UNSUPPORTED_REGION
-    if code == "ValidationException" and "unknown operation" in text.casefold():
+    if code == "ValidationException" and {"unknown", "operation"} <= set(re.findall(r"\w+", text.casefold())):
         return FailureReason.UNSUPPORTED_REGION
     if status in _BY_STATUS:
         return _BY_STATUS[status]

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import urlsplit
 
 from botocore.exceptions import ClientError
 
 from exporter.bedrock.clients import Clients, SignedClient
 from exporter.bedrock.credentials import answer_of
 from exporter.bedrock.errors import walk_error
-from exporter.bedrock.regions import lacks_bedrock
+from exporter.bedrock.regions import is_endpoint_of, lacks_bedrock
 from exporter.bedrock.wire import JobPage, read_page
 from exporter.errors import FailureReason, WalkError
 from exporter.targets.target import Target
@@ -52,7 +53,8 @@ class TargetReader:
                 self._access.ask_account_id()
             yield from self._read(bedrock, max_pages, now)
         except Exception as error:
-            explained = walk_error(error, lambda: self._lacks_service(bedrock))
+            endpoint = bedrock.meta.endpoint_url if bedrock is not None else ""
+            explained = self._explain(error, urlsplit(endpoint).hostname or "")
             if explained.reason is FailureReason.INTERNAL and not isinstance(error, ClientError):
                 raise
             if explained.reason is FailureReason.CREDENTIALS:
@@ -64,6 +66,8 @@ class TargetReader:
         tokens: set[str] = set()
         for _ in range(max_pages):
             page = read_page(_body(bedrock.list_model_customization_jobs(**request)))
+            if (account_id := next(filter(None, (job.account_id for job in page.jobs)), None)) is not None:
+                self._access.learn(account_id)
             yield page
             token = page.next_token
             del page  # or the traceback of a request that fails would keep it
@@ -78,12 +82,24 @@ class TargetReader:
         message = f"the list has more than {max_pages} pages; raise poll.max_pages"
         raise WalkError(FailureReason.RUNAWAY_PAGINATION, message)
 
-    def _lacks_service(self, bedrock: SignedClient | None) -> bool:
-        """Whether the endpoint is AWS's own, in a region that has no Bedrock and never had."""
+    def _explain(self, error: Exception, host: str) -> WalkError:
+        """The reason of an exception. `unsupported_region`, which no alert fires for, only where that is certain.
+
+        AWS's own endpoint of a region that AWS has must say so, and must not have listed the jobs before: then it is an
+        outage. Any other endpoint may be another service's.
+        """
         region = self._target.region
-        if bedrock is None or self._was_read or f".{region}." not in bedrock.meta.endpoint_url:
-            return False
-        return lacks_bedrock(region)
+        may_lack = not self._was_read and is_endpoint_of(region, host)
+        explained = walk_error(error, lambda: may_lack and lacks_bedrock(region))
+        if explained.reason is not FailureReason.UNSUPPORTED_REGION or may_lack:
+            return explained
+        advice = (
+            "it did before, so wait, and see the AWS Health Dashboard"
+            if self._was_read
+            else "is it bedrock-runtime's? check aws.endpoint_url, AWS_ENDPOINT_URL_BEDROCK and the region"
+        )
+        message = f"the endpoint {host} does not know ListModelCustomizationJobs; {advice}"
+        return WalkError(FailureReason.MALFORMED_RESPONSE, message)
 
 
 def list_request(target: Target, now: float) -> dict[str, Any]:

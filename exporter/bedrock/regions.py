@@ -59,6 +59,16 @@ def known_regions() -> frozenset[str]:
     )
 
 
+def is_endpoint_of(region: str, host: str) -> bool:
+    """Whether a host is AWS's own endpoint of Amazon Bedrock in a region that botocore knows; also FIPS, dual-stack."""
+    return any(
+        region in partition["regions"] and host == f"{service}.{region}.{partition['outputs'][suffix]}"
+        for partition in loader.load_data("partitions")["partitions"]
+        for service in ("bedrock", "bedrock-fips")
+        for suffix in ("dnsSuffix", "dualStackDnsSuffix")
+    )
+
+
 def lacks_bedrock(region: str) -> bool:
     """Whether botocore knows the region, and knows no Amazon Bedrock in it."""
     resolver = EndpointResolver(loader.load_data("endpoints"))

@@ -72,15 +72,16 @@ class _BoundedReader(io.RawIOBase):
 class _Response(http.client.HTTPResponse):
     """An answer that is bounded from its first byte: status line, header, body, chunks and trailer."""
 
-    def __init__(self, sock: Any, *args: Any, limit: int = MAX_OTHER, **kwargs: Any) -> None:  # noqa: ANN401 - http.client's
+    def __init__(self, sock: Any, *args: Any, limit: int = MAX_OTHER, once: bool = False, **kwargs: Any) -> None:  # noqa: ANN401 - http.client's
         super().__init__(sock, *args, **kwargs)
-        self._limit = limit
+        self._limit, self._once = limit, once
         self.fp = io.BufferedReader(_BoundedReader(self.fp.detach(), sock, limit), 64 * 1024)
 
     def begin(self) -> None:
         super().begin()
         if (self.length or 0) > self._limit:
             raise too_large(self._limit)
+        self.will_close = self.will_close or self._once  # not every server does as it is asked
 
     def read(self, amt: int | None = None) -> bytes:
         # A body of known length in one piece: botocore asks for 64 KiB at a time and joins them.
@@ -101,12 +102,13 @@ class _Bounded:
     def request(self, method: str, url: str, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - urllib3's
         work.check()
         limit = MAX_PAGE if url.partition("?")[0].endswith(LIST_PATH) else MAX_OTHER
+        once = kwargs.get("headers", {}).get("Connection") == "close"
         # botocore takes a body that is shorter than its Content-Length for a whole one.
         kwargs["enforce_content_length"] = True
         try:
             super().request(method, url, *args, **kwargs)  # type: ignore[misc] # as above
         finally:  # even a request that can't be sent whole may have an answer
-            self.response_class = functools.partial(_Response, limit=limit)
+            self.response_class = functools.partial(_Response, limit=limit, once=once)
 
 
 class _ProxySocket(ssl.SSLSocket):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from exporter.bedrock.settings import AwsSettings
 from exporter.fleet.schedule import Schedule
 from exporter.jobs.snapshot import Budget
+from exporter.scrub import scrub
 from exporter.targets.accounts import Discovery
 from exporter.targets.target import Target
 
@@ -36,9 +37,10 @@ class ConfigError(ValueError):
     """A configuration can't be used.
 
     Attributes:
-        faults: one line each: the file, the line and path in it, the value, and what is expected.
+        faults: one line each: the file, the line and path in it, the value, and what is expected. Without secrets.
     """
 
     def __init__(self, faults: list[str]) -> None:
+        faults = [scrub(fault) for fault in faults]
         super().__init__("\n".join(faults))
         self.faults = faults

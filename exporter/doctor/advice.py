@@ -69,6 +69,8 @@ def _beyond_policies(seen: Seen, message: str) -> str:
         )
     if "Roles may not be assumed by root accounts" in message:
         return f"Give {name} the credentials of a role or a user: the root user of an account can't assume roles."
+    if "our account is not authorized" in message:
+        return f"Ask AWS Support: it is about the account or {region}, and no policy lifts it."
     if "AWSOrganizationsNotInUseException" in message:
         account = f" ({account_of(seen.who)})" if seen.who else ""
         return (

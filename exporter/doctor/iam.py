@@ -26,9 +26,17 @@ def watch(regions: Sequence[str] = ()) -> Statement:
     return statement
 
 
-def assume(role_arns: Sequence[str]) -> Statement:
-    """Allow these roles of other accounts to be assumed; an ARN may contain ``*``."""
-    return {"Effect": "Allow", "Action": [ASSUME_ROLE, TAG_SESSION], "Resource": list(role_arns)}
+def assume(role_arns: Sequence[str], *, in_organization: bool = False) -> Statement:
+    """Allow these roles of other accounts to be assumed; an ARN may contain ``*``.
+
+    Args:
+        role_arns: the roles.
+        in_organization: whether only those of accounts in the caller's own organization.
+    """
+    statement: Statement = {"Effect": "Allow", "Action": [ASSUME_ROLE, TAG_SESSION], "Resource": list(role_arns)}
+    if in_organization:
+        statement["Condition"] = {"StringEquals": {"aws:ResourceOrgID": "${aws:PrincipalOrgID}"}}
+    return statement
 
 
 def discover(operations: Sequence[str]) -> Statement:

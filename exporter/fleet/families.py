@@ -60,6 +60,12 @@ def _target_folded(state: TargetState) -> Iterator[Sample]:
         yield Sample(state.good.snapshot.label_values_folded)
 
 
+def _target_series(state: TargetState) -> Iterator[Sample]:
+    own = sum(1 for family in TARGET_FAMILIES if family.samples is not _target_series for _ in family.samples(state))
+    jobs = state.shown.series if state.shown is not None else 0
+    yield Sample(jobs + own + 1)
+
+
 TARGET_FAMILIES: tuple[Family[TargetState], ...] = (
     Family(
         EXPORTER_PREFIX + "target_up",
@@ -124,6 +130,13 @@ TARGET_FAMILIES: tuple[Family[TargetState], ...] = (
         "Statuses, customization types and base models that are shown as other, as the target has too many of them. "
         "From the exporter; as old as the last good walk.",
         _target_folded,
+    ),
+    Family(
+        EXPORTER_PREFIX + "target_series",
+        "gauge",
+        "Series that the exporter exports of the target, this one included: what a sampleLimit has to allow, added up "
+        "over all targets, beside some hundred of the exporter itself. From the exporter.",
+        _target_series,
     ),
 )
 """About one target; they stay when its job series go."""

@@ -45,6 +45,7 @@ class Fleet:
         desired: what to watch at first.
         now: the wall clock, Unix seconds.
         observe_walk: told how long each walk took, seconds.
+        observe_delay: told how long each walk waited for a slot after it was due, seconds.
 
     Attributes:
         ready: whether every target has finished its first walk, well or badly. Once True it stays so: targets that
@@ -57,10 +58,12 @@ class Fleet:
         *,
         now: Callable[[], float],
         observe_walk: Callable[[float], None] = lambda _: None,
+        observe_delay: Callable[[float], None] = lambda _: None,
     ) -> None:
         self.ready = False
         self._now = now
         self._observe_walk = observe_walk
+        self._observe_delay = observe_delay
         self._loops: dict[Target, TargetLoop] = {}
         self._unwalked: set[TargetLoop] = set()
         self._tasks: asyncio.TaskGroup | None = None
@@ -95,6 +98,7 @@ class Fleet:
             duplicate_of=self._duplicate_of,
             now=self._now,
             observe_walk=self._observe_walk,
+            observe_delay=self._observe_delay,
             walked=self._walked,
         )
         known = {target.route: loop for target, loop in self._loops.items()}

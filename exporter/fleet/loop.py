@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -22,6 +23,10 @@ _log = logging.getLogger(__name__)
 
 UNSUPPORTED_INTERVAL = 3600.0
 """Seconds between two walks of a target whose region lacks the service: it may come, but not within the minute."""
+
+
+RETELL = 900.0
+"""Seconds between two lines about a target that is down for the same reason, but from another cause."""
 
 
 class Walker(Protocol):
@@ -50,6 +55,7 @@ class Conditions:
         duplicate_of: (target, account id) → the target that watches this account in this region already, or None.
         now: the wall clock, Unix seconds; only ever published, never used to wait.
         observe_walk: told how long each walk took, seconds.
+        observe_delay: told how long each walk waited for a slot after it was due, seconds.
         walked: told when a walk has ended, well or badly.
     """
 
@@ -59,6 +65,7 @@ class Conditions:
     duplicate_of: Callable[[Target, str | None], Target | None]
     now: Callable[[], float]
     observe_walk: Callable[[float], None]
+    observe_delay: Callable[[float], None]
     walked: Callable[[TargetLoop], None]
 
 
@@ -81,6 +88,8 @@ class TargetLoop:
         self._rescheduled = asyncio.Event()
         self._retry = False
         self._stale: asyncio.TimerHandle | None = None
+        self._told = 0.0  # when the log last said that it is down, on the event loop's clock
+        self._told_cause = ""
 
     @property
     def target(self) -> Target:
@@ -124,7 +133,10 @@ class TargetLoop:
     async def walk(self) -> None:
         """Walk once, as soon as there is a slot, and publish the outcome."""
         outcome: Walked | Failed | None = None
+        clock = asyncio.get_running_loop().time
+        due = clock()
         async with self._conditions.slots.of(self.state):
+            self._conditions.observe_delay(clock() - due)
             if self.target.account_id is not None:
                 outcome = self._judge(self.target.account_id)
             outcome = outcome or await self._timed_walk()
@@ -161,7 +173,10 @@ class TargetLoop:
             conditions = self._conditions
             return await self._walker.walk(self.target, conditions.budget, conditions.schedule, conditions.now())
         except WalkError as error:
-            return Failed(self._walker.account_id, error.reason, error.message)
+            reason = error.reason
+            if reason is FailureReason.UNSUPPORTED_REGION and self.state.last_success is not None:
+                reason = FailureReason.MALFORMED_RESPONSE  # it was good under the settings before a reload: not quiet
+            return Failed(self._walker.account_id, reason, error.message)
         except Exception as error:  # noqa: BLE001 - a bug in one walk must not end the loop of its target
             return Failed(self._walker.account_id, FailureReason.INTERNAL, *describe_bug(error))
         finally:
@@ -180,7 +195,19 @@ class TargetLoop:
         elif self.state.stale:
             self._cancel_stale_timer()
         _ = self.state.text  # rendered when it changes, not when somebody scrapes
-        _log_change(before, self.state)
+        _log_change(before, self.state, is_news=self._is_news(before.failure))
+
+    def _is_news(self, before: Failed | None) -> bool:
+        """Whether the log has to tell of the failure: its reason is another, or its cause, and `RETELL` has passed."""
+        failure, now = self.state.failure, asyncio.get_running_loop().time()
+        if failure is None:
+            return False
+        cause = _NUMBERED.sub("", failure.message)
+        is_same = before is not None and failure.reason is before.reason
+        if is_same and (cause == self._told_cause or now < self._told + RETELL):
+            return False
+        self._told, self._told_cause = now, cause
+        return True
 
     def _go_stale_at(self, when: float) -> None:
         self._cancel_stale_timer()
@@ -214,14 +241,18 @@ def _about(state: TargetState) -> dict[str, object]:
     return {"target": state.target.name, "account": state.account_id, "region": state.target.region}
 
 
-def _log_change(before: TargetState, after: TargetState) -> None:
+_NUMBERED = re.compile(r"\S*\d\S*")
+"""Words that differ from walk to walk, such as times and the ids of requests."""
+
+
+def _log_change(before: TargetState, after: TargetState, *, is_news: bool) -> None:
     """Log what a walk changed, not every walk."""
     about = _about(after)
     old, new = before.failure, after.failure
     if new is None and after.good is not None and (before.last_walk is None or old is not None):
         was = {"was": old.reason} if old else {}
         _log.info("target is up", extra={**about, "jobs": after.good.jobs, "pages": after.good.pages, **was})
-    elif new is not None and (old is None or new.reason is not old.reason):
+    elif new is not None and is_news:
         extra = {**about, "reason": new.reason, "detail": new.message}
         if new.traceback:
             extra["traceback"] = new.traceback

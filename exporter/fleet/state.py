@@ -9,7 +9,7 @@ from functools import cached_property
 from exporter.errors import FailureReason
 from exporter.fleet.families import TARGET_FAMILIES
 from exporter.jobs.snapshot import Snapshot
-from exporter.jobs.text import Text, render, render_snapshot
+from exporter.jobs.text import Text, count_series, render, render_snapshot
 from exporter.labels import UNKNOWN
 from exporter.targets.target import Target
 
@@ -40,6 +40,11 @@ class Walked:
     def text(self) -> Text:
         """The samples of every family about the snapshot and its jobs; the walk's own thread asks for it first."""
         return render_snapshot(self.target.series_labels(self.account_id or UNKNOWN), self.snapshot)
+
+    @cached_property
+    def series(self) -> int:
+        """How many series the text has."""
+        return count_series(self.text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +117,10 @@ def advance(state: TargetState, outcome: Walked | Failed, now: float) -> TargetS
     A failed walk changes nothing of the last good one, with two exceptions: the jobs of a duplicate target belong to
     another; and what stands under an unknown account can't stay once the account is learnt.
     """
-    account_id = outcome.account_id or state.account_id
     if isinstance(outcome, Walked):
         return replace(
             state,
-            account_id=account_id,
+            account_id=outcome.account_id or UNKNOWN,  # what was learnt of other credentials is not theirs
             last_walk=now,
             last_success=now,
             failure=None,
@@ -124,6 +128,7 @@ def advance(state: TargetState, outcome: Walked | Failed, now: float) -> TargetS
             stale=False,
             malformed=state.malformed + outcome.malformed,
         )
+    account_id = outcome.account_id or state.account_id
     failures = {**state.failures, outcome.reason: state.failures.get(outcome.reason, 0) + 1}
     ends = outcome.reason is FailureReason.DUPLICATE_TARGET or account_id != state.account_id
     return replace(

@@ -72,7 +72,7 @@ def walk(target: Target, reader: Reader, *, budget: Budget, max_pages: int, now:
         complaints=tuple(complaints[:MAX_COMPLAINTS]),
     )
     del fold  # its memory is for the text
-    _ = walked.text  # rendered here, in the walk's own thread
+    _ = walked.series  # rendered and counted here, in the walk's own thread
     return walked
 
 

@@ -6,6 +6,7 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from typing import TypeAlias
 
 from exporter.jobs.bounds import OTHER, LabelBounds
 from exporter.jobs.job import (
@@ -25,7 +26,7 @@ _RUNNING_PER_ENDED = 5
 _SLACK = 1000
 """Jobs beyond twice the budget that are kept before the oldest are let go, so that sorting them pays."""
 
-_Durations = defaultdict[str, array[float]]
+_Durations: TypeAlias = "defaultdict[str, array[float]]"
 """Sub-task, or "" for the whole job → seconds."""
 
 

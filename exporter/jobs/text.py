@@ -48,6 +48,11 @@ def render(families: Iterable[Family[Any]], labels: Labels, subject: object) -> 
     return _render(families, [(spell(labels), subject)])
 
 
+def count_series(text: Text) -> int:
+    """How many series the samples are of."""
+    return sum(part.fixed.count(b"\n") + len(part.since) for part in text.values())
+
+
 def _render(families: Iterable[Family[Any]], subjects: Sequence[tuple[str, object]]) -> dict[str, FamilyText]:
     texts = ((family.name, _lines(family, subjects)) for family in families)
     return {name: text for name, text in texts if text.fixed or text.since}

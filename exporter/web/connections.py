@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import math
-import resource
 import socket
 import struct
 import time
@@ -14,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
+from exporter import descriptors
 from exporter.web.aiohttp_web import web
 
 _log = logging.getLogger(__name__)
@@ -36,8 +36,8 @@ class Limits:
         request: size of one request, or of several that are queued. aiohttp limits a header line to 8,190.
         unread: responses being read, one that several clients read counted once. Beyond it, the clients that have kept
             us waiting longest are cut.
-        connections: at once. They also take at most half of the file descriptors, and one address at most three
-            quarters of them: behind a proxy everyone has the same one.
+        connections: at once. They also take at most half of the file descriptors that are to spare, and one address at
+            most three quarters of them: behind a proxy everyone has the same one.
     """
 
     header: float = 10.0
@@ -82,7 +82,7 @@ class Connection(web.RequestHandler):
         self._stream.set_write_buffer_limits(high=0)  # a write ends when the client, or at least the kernel, has it
         self._socket: socket.socket = transport.get_extra_info("socket")
         self.address = str((transport.get_extra_info("peername") or [""])[0])
-        self._timer = asyncio.get_running_loop().call_later(self._limits.header, self.cut)
+        self._timer = asyncio.get_running_loop().call_later(self._limits.header, self.cut, "header_timeout")
         self._connections.admit(self)
         super().connection_made(transport)
         with contextlib.suppress(OSError):  # the client has already gone
@@ -97,7 +97,7 @@ class Connection(web.RequestHandler):
         """Called by asyncio."""
         self._received += len(data)
         if self._received > self._limits.request:
-            self.cut()
+            self.cut("request_size")
         else:
             super().data_received(data)
 
@@ -108,6 +108,7 @@ class Connection(web.RequestHandler):
         if status == 400:
             response: web.StreamResponse = web.Response(status=400, text="This is not a valid HTTP request.\n")
             response.force_close()
+            self._connections.count_request("other", 400)
         else:
             response = super().handle_error(request, status, exc, message)
         response.headers.update(self._connections.headers)
@@ -131,17 +132,17 @@ class Connection(web.RequestHandler):
 
     def begin(self) -> None:
         """A complete request has arrived, and the client waits for us."""
-        self._expect(math.inf, self._limits.write)
+        self._expect(math.inf, self._limits.write, "write_timeout")
 
     def end(self) -> None:
         """The response has been read; the next request is awaited."""
-        self._expect(time.monotonic(), self._limits.keep_alive)
+        self._expect(time.monotonic(), self._limits.keep_alive, "idle_timeout")
 
-    def _expect(self, waiting_since: float, deadline: float) -> None:
+    def _expect(self, waiting_since: float, deadline: float, otherwise: str) -> None:
         self._received, self.waiting_since, self.body = 0, waiting_since, b""
         self._timer.cancel()
         if self in self._connections.open:
-            self._timer = asyncio.get_running_loop().call_later(deadline, self.cut)
+            self._timer = asyncio.get_running_loop().call_later(deadline, self.cut, otherwise)
 
     def _reads(self, body: bytes) -> None:
         self.waiting_since = time.monotonic()
@@ -149,13 +150,14 @@ class Connection(web.RequestHandler):
             self.body = body
             self._connections.make_room(self)
 
-    def cut(self) -> None:
+    def cut(self, reason: str) -> None:
         """End the connection now, and discard what the client has not read, also in the kernel."""
         self._forget()
+        self._connections.count_cut(reason)
         if self._stream.get_write_buffer_size():
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._stream.abort()
-        _log.debug("a client was cut off", extra={"peer": self.address})
+        _log.debug("a client was cut off", extra={"peer": self.address, "reason": reason})
 
     def _forget(self) -> None:
         self._connections.open.discard(self)
@@ -169,21 +171,29 @@ class Connections(web.Server):
         server: aiohttp's, whose requests and handlers they serve.
         headers: to send with the response to what is not HTTP, too.
         limits: what clients may use.
+        count_request: told the handler and the status of what is no request.
+        count_cut: told why a connection is ended.
 
     Attributes:
         open: those that are.
-        limits: as given.
-        headers: as given.
+        limits, headers, count_request, count_cut: as given.
     """
 
-    def __init__(self, server: web.Server, headers: Mapping[str, str], limits: Limits) -> None:
+    def __init__(
+        self,
+        server: web.Server,
+        headers: Mapping[str, str],
+        limits: Limits,
+        count_request: Callable[[str, int], None],
+        count_cut: Callable[[str], None],
+    ) -> None:
         super().__init__(server.request_handler, request_factory=server.request_factory)
         self.open: set[Connection] = set()
         self.headers = headers
+        self.count_request = count_request
+        self.count_cut = count_cut
         self.limits = limits
-        descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-        unlimited = descriptors == resource.RLIM_INFINITY
-        self._places = limits.connections if unlimited else min(limits.connections, descriptors // 2)
+        self._places = min(limits.connections, descriptors.for_clients())
 
     def __call__(self) -> web.RequestHandler:
         """Called by asyncio for each new connection."""
@@ -193,9 +203,9 @@ class Connections(web.Server):
         """Make a place for one more: at a limit, cut the connection that has kept us waiting longest."""
         neighbours = [one for one in self.open if one.address == connection.address]
         if len(neighbours) >= self._places * 3 // 4:
-            _slowest(neighbours).cut()
+            _slowest(neighbours).cut("connection_limit")
         elif len(self.open) >= self._places:
-            _slowest(self.open).cut()
+            _slowest(self.open).cut("connection_limit")
         self.open.add(connection)
 
     def make_room(self, connection: Connection) -> None:
@@ -204,12 +214,12 @@ class Connections(web.Server):
         while sum({id(one.body): len(one.body) for one in readers}.values()) > self.limits.unread:
             if readers[-1] is connection:
                 break
-            readers.pop().cut()
+            readers.pop().cut("unread_limit")
 
     def cut_all(self) -> None:
         """End every connection now."""
         for connection in list(self.open):
-            connection.cut()
+            connection.cut("shutdown")
 
 
 def _waiting_since(connection: Connection) -> float:

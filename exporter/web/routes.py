@@ -41,6 +41,8 @@ class Site:
         now: the wall clock, Unix seconds.
         reload: reads the configuration again and returns the faults because of which it could not; None if HTTP
             requests may not ask for it.
+        count_request: told the handler and the status of every request that was answered.
+        count_cut: told why a client's connection was ended.
     """
 
     telemetry_path: str
@@ -49,12 +51,14 @@ class Site:
     metrics: Callable[[Sequence[TargetState], Format], bytes]
     now: Callable[[], float]
     reload: Callable[[], Awaitable[list[str]]] | None = None
+    count_request: Callable[[str, int], None] = lambda _, __: None
+    count_cut: Callable[[str], None] = lambda _: None
 
 
 def application(site: Site) -> web.Application:
     """The routes of a site, to be served on `Connections`."""
     routes = _Routes(site)
-    app = web.Application(middlewares=[bounded, routes.explain])
+    app = web.Application(middlewares=[bounded, routes.count, routes.explain])
     app.on_response_prepare.append(_add_headers)
     for path, methods, handler in (
         (site.telemetry_path, ("GET", "HEAD"), routes.metrics),
@@ -134,6 +138,19 @@ class _Routes:
         if faults:
             return _text(500, "\n".join(["The configuration is not reloaded; the previous one stays in use:", *faults]))
         return _text(200, "The configuration is reloaded.")
+
+    @web.middleware
+    async def count(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Count the request by its route and what it is answered with."""
+        resource = request.match_info.route.resource
+        name = resource.canonical if resource is not None else "other"
+        try:
+            response = await handler(request)
+        except Exception:
+            self._site.count_request(name, 500)
+            raise
+        self._site.count_request(name, response.status)
+        return response
 
     @web.middleware
     async def explain(self, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -7,6 +7,7 @@ import os
 from collections.abc import Sequence
 from typing import cast
 
+from exporter import descriptors
 from exporter.web.address import Address
 from exporter.web.aiohttp_web import web
 from exporter.web.connections import Connection, Connections, Limits
@@ -32,6 +33,7 @@ class Server:
     def __init__(self, site: Site, limits: Limits | None = None, shutdown: float = SHUTDOWN_DEADLINE) -> None:
         self._limits = limits or Limits()
         self._shutdown = shutdown
+        self._site = site
         self._application = web.AppRunner(application(site))
         self._connections: Connections | None = None
         self._runner: web.ServerRunner | None = None
@@ -49,13 +51,15 @@ class Server:
         """
         await self._application.setup()  # without an address: aiohttp's own connections have too few bounds
         server = cast("web.Server", self._application.server)
-        self._connections = Connections(server, HEADERS, self._limits)
+        self._connections = Connections(server, HEADERS, self._limits, self._site.count_request, self._site.count_cut)
         # aiohttp waits twice that long: for the handlers, and again for what is left of them.
         self._runner = web.ServerRunner(self._connections, shutdown_timeout=self._shutdown / 2)
         await self._runner.setup()
+        # asyncio accepts as many at once, before any of them can be refused a place.
+        backlog = max(1, min(128, descriptors.for_clients() // 2))
         for address in addresses:
             try:
-                await web.TCPSite(self._runner, address.host, address.port).start()
+                await web.TCPSite(self._runner, address.host, address.port, backlog=backlog).start()
             except (OSError, UnicodeError) as error:  # a name that IDNA can't spell is a UnicodeError
                 await self.stop()
                 raise ListenError(

@@ -9,7 +9,7 @@ from monitoring.dashboards.parts import Column, Shape
 from monitoring.dashboards.promql import JOB, TARGET, of_jobs, one
 
 JOB_LINK = parts.link_to_job("${__data.fields.job_id}")
-NO_JOBS = "No job list known: is the exporter scraped, and did a walk succeed?"
+NO_JOBS = "No job list: no exporter is scraped, or no walk has succeeded."
 ENDED_ABOUT = (
     "By the end that AWS reports, wherever the exporter was then. Of jobs with series of their own, which ended jobs "
     "have for job_series.retain (14 days) and up to job_series.max_jobs."
@@ -52,7 +52,7 @@ def ended() -> list[parts.Panel]:
                 "Success rate",
                 f"Completed among the jobs that completed or failed; stopped ones do not count. {ENDED_ABOUT}",
                 units.PercentUnit,
-                "No job completed or failed in the time range.",
+                "None ended: no job completed or failed in the time range.",
                 3,
                 steps=_SUCCESS,
             ),
@@ -64,7 +64,7 @@ def ended() -> list[parts.Panel]:
                 "Success rate by type",
                 f"Completed among the jobs that completed or failed. {ENDED_ABOUT}",
                 units.PercentUnit,
-                "No job completed or failed in the time range.",
+                "None ended: no job completed or failed in the time range.",
                 5,
                 steps=_SUCCESS,
             ),

@@ -24,7 +24,7 @@ def build() -> models.Dashboard:
         "Bedrock customization / Exporter",
         "The exporter of Amazon Bedrock model customization jobs: its targets, its walks and its processes.",
         since="now-6h",
-        variables=[parts.account(), parts.region(), parts.instance(), parts.target_labels()],
+        variables=[parts.cluster(), parts.account(), parts.region(), parts.instance(), parts.target_labels()],
         sections={
             "Targets": _targets(),
             "Walks": _walks(),
@@ -61,7 +61,7 @@ def _targets() -> list[parts.Panel]:
                 "Time since the last good walk of the target whose last good walk is longest ago. After stale_after "
                 "(15 minutes) the series of a target's jobs end.",
                 units.Seconds,
-                "No walk has succeeded.",
+                "No good walk: none has succeeded yet.",
                 6,
                 4,
                 FRESH,
@@ -134,12 +134,13 @@ def _targets() -> list[parts.Panel]:
                 "Time since the last good walk, of the ten targets where that is longest ago. It stays below "
                 "poll.interval and the length of a walk; the line is stale_after, where it is left at 15 minutes.",
                 units.Seconds,
-                "No walk has succeeded.",
+                "No good walk: none has succeeded yet.",
                 12,
                 steps=((None, parts.GREEN), (900, parts.RED)),
             ),
             {up_by_region: f"topk(10, {AGE})"},
             limits=True,
+            many=True,
         ),
     ]
 
@@ -150,6 +151,8 @@ def _failures(over: str) -> str:
 
 def _walks() -> list[parts.Panel]:
     buckets = f"sum by (le) (rate({of_processes('target_walk_duration_seconds_bucket')}[$__rate_interval]))"
+    delays = f"sum by (le) (rate({of_processes('walk_start_delay_seconds_bucket')}[$__rate_interval]))"
+    failed = f"rate({of_processes('api_request_failures_total')}[$__rate_interval])"
     of_target = "{{aws_account_id}} {{aws_region}}"
     return [
         parts.over_time(
@@ -190,10 +193,11 @@ def _walks() -> list[parts.Panel]:
                 "Jobs in the list",
                 "Distinct jobs in the last good walk, of the ten targets that have most. A walk reads 1,000 a page.",
                 units.Short,
-                "No walk has succeeded.",
+                "No good walk: none has succeeded yet.",
                 8,
             ),
             {of_target: f"topk(10, {one(TARGET, of_targets('target_walk_jobs'))})"},
+            many=True,
         ),
         parts.over_time(
             Shape(
@@ -208,6 +212,7 @@ def _walks() -> list[parts.Panel]:
                 of_target: one(TARGET, f"increase({of_targets('target_malformed_jobs_total')}[$__rate_interval])")
                 + " > 0"
             },
+            many=True,
         ),
         parts.over_time(
             Shape(
@@ -219,5 +224,38 @@ def _walks() -> list[parts.Panel]:
                 8,
             ),
             {of_target: one(TARGET, of_targets("target_job_series_omitted")) + " > 0"},
+            many=True,
+        ),
+        parts.over_time(
+            Shape(
+                "Start delay",
+                "How much later than due walks start, for want of a slot. If that nears poll.interval, raise "
+                "poll.concurrency.",
+                units.Seconds,
+                NOT_SCRAPED,
+                8,
+            ),
+            {f"quantile {quantile}": f"histogram_quantile({quantile}, {delays})" for quantile in (0.5, 0.95, 0.99)},
+        ),
+        parts.over_time(
+            Shape(
+                "Failed API requests",
+                "Requests to AWS that failed, every attempt counted: also of walks that were good in the end.",
+                units.RequestsPerSecond,
+                "No request failed.",
+                8,
+            ),
+            {"{{operation}} {{reason}}": f"sum by (operation, reason) ({failed}) > 0"},
+            stacked=True,
+        ),
+        parts.over_time(
+            Shape(
+                "Series",
+                "Series that the exporter exports, of the ten targets that have most: what a sampleLimit has to allow.",
+                units.Short,
+                NOT_SCRAPED,
+                8,
+            ),
+            {of_target: f"topk(10, {one(TARGET, of_targets('target_series'))})"},
         ),
     ]

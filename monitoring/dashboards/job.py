@@ -11,7 +11,7 @@ from monitoring.dashboards.parts import Column, Shape
 from monitoring.dashboards.promql import JOB, LIMIT, TARGET, of_jobs, one
 
 THIS, OTHERS = 'job_id="$job_id"', 'job_id!="$job_id"'
-GONE = "No series of this job: it is not in the time range, or ended before job_series.retain (14 days)."
+GONE = "No series: the job is not in the time range, or ended before job_series.retain (14 days)."
 STATES = [(name, parts.STATUS_COLORS.get(name, "text")) for name in promql.STATE_NAMES]
 
 PEER = f"{TARGET}, base_model, customization_type"
@@ -34,7 +34,14 @@ def build() -> models.Dashboard:
         "Bedrock customization / Job",
         "One Amazon Bedrock model customization job: its sub-tasks, and its durations against those of its peers.",
         since="now-24h",
-        variables=[parts.account(), parts.region(), parts.customization_type(), parts.job(), parts.target_labels()],
+        variables=[
+            parts.cluster(),
+            parts.account(),
+            parts.region(),
+            parts.customization_type(),
+            parts.job(),
+            parts.target_labels(),
+        ],
         sections={"The job": _now(), "Sub-tasks": _subtasks(), "Progress": _progress(), "Peers": _peers()},
     )
 
@@ -43,8 +50,9 @@ def _now() -> list[parts.Panel]:
     duration = one(JOB, of_jobs("job_duration_seconds", THIS))
     return [
         parts.number(
-            Shape("Status", "The job's current status, as old as the last good walk.", units.Short, GONE, 4, 4),
-            {"{{status}}": one("status", of_jobs("job_status", THIS) + " == 1")},
+            Shape("Status", "The job's current status, as old as the last good walk.", units.String, GONE, 4, 4),
+            one("status", of_jobs("job_status", THIS) + " == 1"),
+            label="status",
             colors=parts.STATUS_COLORS,
         ),
         parts.number(
@@ -56,7 +64,7 @@ def _now() -> list[parts.Panel]:
                 "The duration as part of the expected one, the 0.95 quantile of completed peers (same target, base "
                 "model and type, at least 5). From 200 % on the alert fires. Only while the job runs.",
                 units.PercentUnit,
-                "Has ended, or has fewer than 5 completed peers.",
+                "None: the job has ended, or has fewer than 5 completed peers.",
                 4,
                 4,
                 ((None, parts.GREEN), (1, parts.YELLOW), (LIMIT["jobSlow"], parts.RED)),
@@ -68,7 +76,7 @@ def _now() -> list[parts.Panel]:
                 "Waits for",
                 "Time since the last sub-task ended, or since creation, while the job is InProgress and none runs.",
                 units.Seconds,
-                "Does not wait.",
+                "Not waiting",
                 4,
                 4,
                 ((None, parts.GREEN), (LIMIT["jobWaiting"] / 2, parts.YELLOW), (LIMIT["jobWaiting"], parts.RED)),

@@ -22,7 +22,7 @@ def build() -> models.Dashboard:
         "Bedrock customization / Overview",
         "Amazon Bedrock model customization jobs: what runs, what failed, and what is stuck.",
         since="now-24h",
-        variables=[parts.account(), parts.region(), parts.customization_type(), parts.target_labels()],
+        variables=[parts.cluster(), parts.account(), parts.region(), parts.customization_type(), parts.target_labels()],
         sections={"Now": _now(), "Jobs that run": _running(), "Jobs that ended": ended(), "All jobs": everything()},
     )
 
@@ -52,7 +52,7 @@ def _now() -> list[parts.Panel]:
                 "The longest time that an InProgress job has had no running sub-task. Healthy jobs go on within "
                 "seconds; jobs that are stuck here have waited for days, without any failure message.",
                 units.Seconds,
-                "No job waits.",
+                "None waits",
                 4,
                 4,
                 ((None, parts.GREEN), (LIMIT["jobWaiting"] / 2, parts.YELLOW), (LIMIT["jobWaiting"], parts.RED)),
@@ -77,7 +77,7 @@ def _now() -> list[parts.Panel]:
                 "Accounts and regions whose last walk failed, but for regions that lack the feature. Their jobs are "
                 "shown as they were, and go after stale_after (15 minutes).",
                 units.Short,
-                "The exporter is not scraped.",
+                "Not scraped: no exporter is.",
                 4,
                 4,
                 parts.from_zero(),
@@ -90,7 +90,7 @@ def _now() -> list[parts.Panel]:
                 "Oldest data",
                 "Time since the last good walk of the target whose last good walk is longest ago.",
                 units.Seconds,
-                "No walk has succeeded.",
+                "No good walk: none has succeeded yet.",
                 4,
                 4,
                 ((None, parts.GREEN), (300, parts.YELLOW), (900, parts.RED)),
@@ -123,11 +123,12 @@ def _now() -> list[parts.Panel]:
     ]
 
 
+# Alerts about an exporter are about no account, region or type: whichever are chosen, they are shown.
 _ALERTS = (
     "max by (alertname, alertstate, severity, aws_account_id, aws_region, customization_type, job_id, job_name) ("
     "ALERTS{"
-    'alertname=~"Bedrock(Customization|Exporter).+",aws_account_id=~"$account",aws_region=~"$region",'
-    'customization_type=~"$type"})'
+    'alertname=~"Bedrock(Customization|Exporter).+",cluster=~"$cluster|",'
+    'aws_account_id=~"$account|",aws_region=~"$region|",customization_type=~"$type|"})'
 )
 
 
@@ -139,24 +140,24 @@ def _running() -> list[parts.Panel]:
         parts.rows(
             Shape(
                 "Running jobs",
-                "Every job that runs, the one in most trouble first. Trouble is how near a job is to the nearest "
-                "alert, by the thresholds that ship: 2 h without a running sub-task, twice its expected duration, not "
-                "modified for 12 h where none is known, or Stopping for 1 h; 100 % is the threshold. Expected is the "
-                "0.95 quantile of completed peers (same target, base model and type, at least 5).",
+                f"The {promql.MOST} running jobs in most trouble, the worst first. Trouble is how near a job is to the "
+                "nearest alert, by the thresholds that ship: 2 h without a running sub-task, twice its expected "
+                "duration, not modified for 12 h where none is known, or Stopping for 1 h; 100 % is the threshold. "
+                "Expected is the 0.95 quantile of completed peers (same target, base model and type, at least 5).",
                 units.Short,
                 "No job runs.",
                 24,
                 10,
             ),
             {
-                "A": f"{promql.RUNNING_STATUS} * on (job_id) group_left (base_model) {model}",
-                "B": promql.TROUBLE,
-                "C": promql.of_running(f"{subtask}\nor {waiting}"),
-                "D": promql.of_running(promql.DURATION),
-                "E": promql.EXPECTED,
-                "F": f"{promql.DURATION}\n/ {promql.EXPECTED}",
-                "G": promql.WAITING,
-                "H": promql.of_running(promql.NOT_MODIFIED),
+                "A": promql.of_worst(f"{promql.RUNNING_STATUS} * on (job_id) group_left (base_model) {model}"),
+                "B": promql.WORST,
+                "C": promql.of_worst(f"{subtask}\nor {waiting}"),
+                "D": promql.of_worst(promql.DURATION),
+                "E": promql.of_worst(promql.EXPECTED),
+                "F": promql.of_worst(f"{promql.DURATION}\n/ {promql.EXPECTED}"),
+                "G": promql.of_worst(promql.WAITING),
+                "H": promql.of_worst(promql.NOT_MODIFIED),
             },
             [
                 Column("job_name", "Job", link=JOB_LINK),
@@ -220,6 +221,7 @@ def _running() -> list[parts.Panel]:
             ),
             {"{{job_name}}": f"topk(10, {promql.WAITING})"},
             limits=True,
+            many=True,
             links=[parts.link_to_job("${__field.labels.job_id}")],
         ),
     ]

@@ -52,14 +52,20 @@ def data_source() -> dashboard.DatasourceVariable:
     return dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus")
 
 
+def cluster() -> dashboard.QueryVariable:
+    """The clusters that exporters run in, where Prometheus or an agent says so in the label ``cluster``."""
+    return _choice("cluster", "Cluster", f"label_values({EXPORTER_PREFIX}build_info, cluster)")
+
+
 def account() -> dashboard.QueryVariable:
-    """The accounts of the targets."""
-    return _choice("account", "Account", f"label_values({EXPORTER_PREFIX}target_up, aws_account_id)")
+    """The accounts of the targets in the chosen clusters."""
+    up = f'{EXPORTER_PREFIX}target_up{{cluster=~"$cluster"}}'
+    return _choice("account", "Account", f"label_values({up}, aws_account_id)")
 
 
 def region() -> dashboard.QueryVariable:
     """The regions of the targets in the chosen accounts."""
-    up = f'{EXPORTER_PREFIX}target_up{{aws_account_id=~"$account"}}'
+    up = f'{EXPORTER_PREFIX}target_up{{cluster=~"$cluster",aws_account_id=~"$account"}}'
     return _choice("region", "Region", f"label_values({up}, aws_region)")
 
 
@@ -70,8 +76,9 @@ def customization_type() -> dashboard.QueryVariable:
 
 
 def instance() -> dashboard.QueryVariable:
-    """The exporters that are scraped."""
-    return _choice("instance", "Exporter", f"label_values({EXPORTER_PREFIX}build_info, instance)")
+    """The exporters that are scraped, in the chosen clusters."""
+    build = f'{EXPORTER_PREFIX}build_info{{cluster=~"$cluster"}}'
+    return _choice("instance", "Exporter", f"label_values({build}, instance)")
 
 
 def target_labels() -> dashboard.AdHocVariable:
@@ -84,12 +91,13 @@ def target_labels() -> dashboard.AdHocVariable:
 
 
 def job() -> dashboard.QueryVariable:
-    """One of the jobs that had series in the time range, by its name."""
-    jobs = promql.one("job_id, job_name", f"last_over_time({promql.of_jobs('job_info')}[$__range])")
+    """One of the jobs that had series in the time range, the newest first, by its name, account and region."""
+    created = promql.one(promql.JOB, f"last_over_time({promql.of_jobs('job_created_timestamp_seconds')}[$__range])")
+    titled = f'label_join({created}, "title", " · ", "job_name", "aws_account_id", "aws_region")'
     return (
-        _query("job_id", "Job", f"query_result({jobs})")
-        .regex('/job_name="(?<text>[^"]+)|job_id="(?<value>[^"]+)/g')
-        .sort(models.VariableSort.ALPHABETICAL_CASE_INSENSITIVE_ASC)
+        _query("job_id", "Job", f"query_result(sort_desc({titled}))")
+        .regex('/title="(?<text>[^"]+)|job_id="(?<value>[^"]+)/g')
+        .sort(models.VariableSort.DISABLED)
     )
 
 
@@ -122,7 +130,7 @@ def link_to(uid: str, *more: str) -> str:
         uid: of the dashboard.
         more: further parameters, such as ``var-job_id=…``.
     """
-    kept = [f"${{{name}:queryparam}}" for name in ("datasource", "account", "region", "filters")]
+    kept = [f"${{{name}:queryparam}}" for name in ("datasource", "cluster", "account", "region", "filters")]
     return f"/d/{uid}?{'&'.join([*kept, *more, '${__url_time_range}'])}"
 
 
@@ -145,7 +153,8 @@ class Shape(NamedTuple):
         title: unique on its dashboard.
         about: what it shows, where that comes from, and what to make of it.
         unit: of its values.
-        empty: what it says when there is nothing to show.
+        empty: what it says when there is nothing to show. A number has room for what stands before the colon only;
+            the rest goes into the description.
         width: of 24.
         height: in rows of 30 pixels.
         steps: thresholds.
@@ -164,11 +173,13 @@ P = TypeVar("P", bargauge.Panel, series.Panel, stat.Panel, statetimeline.Panel, 
 
 
 def _shaped(panel: P, shape: Shape) -> P:
+    brief = isinstance(panel, bargauge.Panel | stat.Panel)
+    words, colon, why = shape.empty.partition(": ")
     return (
         panel.title(shape.title)
-        .description(shape.about)
+        .description(f"{shape.about} “{words}”: {why}" if brief and colon else shape.about)
         .unit(shape.unit)
-        .no_value(shape.empty)
+        .no_value(words if brief else shape.empty)
         .thresholds(_thresholds(shape.steps))
         .datasource(SOURCE)
         .span(shape.width)
@@ -198,6 +209,7 @@ def number(
     shape: Shape,
     queries: Mapping[str, str] | str,
     *,
+    label: str | None = None,
     colors: Mapping[str, str] | None = None,
     link: tuple[str, str] | None = None,
     decimals: float | None = None,
@@ -206,24 +218,29 @@ def number(
 
     Args:
         shape: what every panel has.
-        queries: legend → expression, or a single expression. With `colors` the legends are what is shown.
-        colors: legend → colour.
+        queries: legend → expression, or a single expression.
+        label: is shown in the place of the value. (As a legend it would leave a panel blank that has nothing to show.)
+        colors: text of the label → colour.
         link: title and address of where a click leads.
         decimals: how many.
     """
     if isinstance(queries, str):
         queries = {"": queries}
-    names = choices.BigValueTextMode.NAME if colors else choices.BigValueTextMode.AUTO
+    asked = _queries(queries, instant=True)
+    reduced = common.ReduceDataOptions().calcs(["lastNotNull"]).values(False)
+    if label:
+        asked = [query.format(PromQueryFormat.TABLE) for query in asked]
+        reduced.fields(f"/^{label}$/")
     panel = (
         _shaped(stat.Panel(), shape)
-        .targets([*_queries(queries, instant=True)])
+        .targets([*asked])
         .graph_mode(choices.BigValueGraphMode.NONE)
         .color_mode(choices.BigValueColorMode.VALUE)
-        .text_mode(names)
-        .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
+        .text_mode(choices.BigValueTextMode.VALUE if label else choices.BigValueTextMode.AUTO)
+        .reduce_options(reduced)
     )
-    for name, color in (colors or {}).items():
-        panel.override_by_name(name, [_fixed_color(color)])
+    if colors:
+        panel.mappings([models.ValueMap(options=_colored(colors.items()))])
     if link:
         panel.data_links([dashboard.DashboardLink(link[0]).url(link[1])])
     return panel if decimals is None else panel.decimals(decimals)
@@ -249,6 +266,7 @@ def over_time(
     stacked: bool = False,
     steps: bool = False,
     limits: bool = False,
+    many: bool = False,
     colors: Mapping[str, str] | None = None,
     links: Iterable[tuple[str, str]] = (),
 ) -> series.Panel:
@@ -260,6 +278,7 @@ def over_time(
         stacked: show the sum, too.
         steps: bars in the place of lines, each from its step's start, for `promql.ended_in_step`.
         limits: draw the thresholds.
+        many: there may be many lines, so that the legend is a table with their last and greatest values.
         colors: legend → colour.
         links: titles and addresses of where a click on a line leads.
     """
@@ -280,6 +299,16 @@ def over_time(
     )
     if stacked:
         panel.stacking(common.StackingConfig().mode(choices.StackingMode.NORMAL).group("A")).fill_opacity(40)
+    if many:
+        panel.legend(
+            common.VizLegendOptions()
+            .show_legend(True)
+            .display_mode(choices.LegendDisplayMode.TABLE)
+            .placement(choices.LegendPlacement.BOTTOM)
+            .calcs(["lastNotNull", "max"])
+            .sort_by("Last *")
+            .sort_desc(True)
+        )
     if steps:
         panel.draw_style(choices.GraphDrawStyle.BARS).bar_alignment(choices.BarAlignment.AFTER).fill_opacity(80)
         panel.interval("5m").max_data_points(120).decimals(0)
@@ -324,6 +353,10 @@ def _named(names: Sequence[tuple[str, str]]) -> models.ValueMap:
     )
 
 
+def _colored(texts: Iterable[tuple[str, str]]) -> dict[str, models.ValueMappingResult]:
+    return {text: models.ValueMappingResult(color=color) for text, color in texts}
+
+
 class Column(NamedTuple):
     """A column of a table.
 
@@ -348,6 +381,12 @@ class Column(NamedTuple):
     width: int | None = None
 
 
+def _table(shape: Shape) -> table.Panel:
+    """A table with a dash in empty cells: else the text of an empty panel would stand in each of them."""
+    dash = models.DynamicConfigValue(id_val="noValue", value="\N{EN DASH}")
+    return _shaped(table.Panel(), shape).override_by_regexp("/.*/", [dash])
+
+
 def rows(
     shape: Shape,
     queries: Mapping[str, str],
@@ -367,9 +406,7 @@ def rows(
     """
     value = "Value" if len(queries) == 1 else "Value #{}"
     fields = [value.format(column.field) if column.field in queries else column.field for column in columns]
-    panel = _shaped(table.Panel(), shape).targets(
-        [query.format(PromQueryFormat.TABLE) for query in _queries(queries, instant=True)]
-    )
+    panel = _table(shape).targets([query.format(PromQueryFormat.TABLE) for query in _queries(queries, instant=True)])
     if len(queries) > 1:
         panel.with_transformation(models.DataTransformerConfig(id_val="merge", options={}))
     for id_, options in (
@@ -386,7 +423,7 @@ def matrix(shape: Shape, query: str, *, row: str, column: str) -> table.Panel:
     """A table of the values of one query by two of its labels."""
     options = {"rowField": row, "columnField": column, "valueField": "Value", "emptyValue": "zero"}
     return (
-        _shaped(table.Panel(), shape)
+        _table(shape)
         .targets([query.format(PromQueryFormat.TABLE) for query in _queries({"": query}, instant=True)])
         .with_transformation(models.DataTransformerConfig(id_val="groupingToMatrix", options=options))
         .override_by_name(f"{row}\\{column}", [models.DynamicConfigValue(id_val="displayName", value=row.capitalize())])
@@ -406,8 +443,7 @@ def _column(column: Column) -> list[models.DynamicConfigValue]:
             "custom.cellOptions": choices.TableBarGaugeCellOptions(mode=choices.BarGaugeDisplayMode.BASIC),
         }
     if column.names:
-        texts = {name: models.ValueMappingResult(color=color) for name, color in column.names}
-        mapping = _named(column.names) if column.unit else models.ValueMap(options=texts)
+        mapping = _named(column.names) if column.unit else models.ValueMap(options=_colored(column.names))
         properties |= {"mappings": [mapping], "custom.cellOptions": choices.TableColorTextCellOptions()}
     if column.link:
         properties["links"] = [{"title": column.link[0], "url": column.link[1]}]

@@ -8,8 +8,8 @@ from monitoring.dashboards import parts
 from monitoring.dashboards.parts import Column, Shape
 from monitoring.dashboards.promql import of_any_process, of_processes, one
 
-NOT_SCRAPED = "The exporter is not scraped; or a filter on target labels is set, which series of processes lack."
-DISCOVERY_OFF = "No discovery: only with discovery.organizations in the configuration."
+NOT_SCRAPED = "Not scraped: no exporter is, or a filter on target labels is set, which series of processes lack."
+DISCOVERY_OFF = "No discovery: there is one only with discovery.organizations in the configuration."
 
 
 def processes() -> list[parts.Panel]:
@@ -57,14 +57,16 @@ def processes() -> list[parts.Panel]:
         parts.over_time(
             Shape("Memory", "Resident memory of each exporter.", units.BytesIEC, NOT_SCRAPED, 6),
             {instance: each("process_resident_memory_bytes")},
+            many=True,
         ),
         parts.over_time(
             Shape("CPU", "CPU time that each exporter uses; 100 % is one core.", units.PercentUnit, NOT_SCRAPED, 6),
             {
                 instance: "max by (job, instance) (rate(process_cpu_seconds_total"
-                '{instance=~"$instance"}[$__rate_interval])\n'
+                '{cluster=~"$cluster",instance=~"$instance"}[$__rate_interval])\n'
                 f"and on (job, instance) {of_processes('build_info')})"
             },
+            many=True,
         ),
         parts.over_time(
             Shape(
@@ -75,6 +77,7 @@ def processes() -> list[parts.Panel]:
                 6,
             ),
             {instance: f"{each('process_open_fds')}\n/ {each('process_max_fds')}"},
+            many=True,
         ),
         parts.over_time(
             Shape(
@@ -85,6 +88,7 @@ def processes() -> list[parts.Panel]:
                 6,
             ),
             {instance: each("scrape_duration_seconds")},
+            many=True,
         ),
     ]
 
@@ -115,6 +119,7 @@ def discovery() -> list[parts.Panel]:
                 7,
             ),
             {"{{instance}}": one("job, instance", of_processes("discovery_accounts"))},
+            many=True,
         ),
         parts.over_time(
             Shape(

@@ -19,7 +19,9 @@ TARGET = "aws_account_id, aws_region"
 JOB = f"{TARGET}, customization_type, job_id, job_name"
 """What tells one job from another; in a table, also what people know it by."""
 
-_CHOSEN_TARGETS = 'aws_account_id=~"$account",aws_region=~"$region"'
+_CHOSEN_CLUSTERS = 'cluster=~"$cluster"'
+_CHOSEN_TARGETS = f'{_CHOSEN_CLUSTERS},aws_account_id=~"$account",aws_region=~"$region"'
+_CHOSEN_PROCESSES = f'{_CHOSEN_CLUSTERS},instance=~"$instance"'
 _CHOSEN_JOBS = f'{_CHOSEN_TARGETS},customization_type=~"$type"'
 
 ENDED = "|".join(status for status in STATUSES if status in TERMINAL_STATUSES)
@@ -43,7 +45,7 @@ def of_jobs_of_any_type(family: str, *matchers: str) -> str:
 
 def of_processes(family: str, *matchers: str) -> str:
     """The chosen exporters' series of an own family of the exporter that is not about a target."""
-    return _selector(EXPORTER_PREFIX + family, 'instance=~"$instance"', *matchers)
+    return _selector(EXPORTER_PREFIX + family, _CHOSEN_PROCESSES, *matchers)
 
 
 def of_any_process(family: str) -> str:
@@ -53,7 +55,7 @@ def of_any_process(family: str) -> str:
     is. So one that can't be scraped any more is among them.
     """
     exporters = f"last_over_time({of_processes('build_info')}[$__range] @ end())"
-    return f'{family}{{instance=~"$instance"}} and on (job, instance) {exporters}'
+    return f"{_selector(family, _CHOSEN_PROCESSES)} and on (job, instance) {exporters}"
 
 
 def _selector(name: str, *matchers: str) -> str:
@@ -90,11 +92,6 @@ EXPECTED = one(JOB, of_jobs("job_expected_duration_seconds"))
 NOT_MODIFIED = one(JOB, of_jobs("job_time_since_last_modified_seconds"))
 
 
-def of_running(series: str) -> str:
-    """Those that are about a job that runs."""
-    return f"({series})\nand on (job_id) {RUNNING}"
-
-
 def in_state(status: str) -> str:
     """The jobs in this state: 1 each."""
     return one(JOB, of_jobs("job_status", f'status="{status}"') + " == 1")
@@ -110,6 +107,7 @@ _TROUBLES = {
     f" unless on (job_id) {WAITING} unless on (job_id) {EXPECTED})"
     f" / {LIMIT['jobNotProgressing']}",
     "slow": f"({DURATION} - {WAITING} or {DURATION}) / ({LIMIT['jobSlow']} * {EXPECTED})",
+    "": f"0 * {RUNNING}",
     "stopping": f"({NOT_MODIFIED} and on (job_id) {in_state('Stopping')}) / {LIMIT['jobStopping']}",
 }
 
@@ -122,17 +120,31 @@ TROUBLE = (
 )
 """Of each running job the alert that it is nearest to, in the label ``trouble``, and how near: 1 is its threshold."""
 
+MOST = 200
+"""Running jobs that a table shows: browsers grow slow with thousands."""
 
-def _moment(ago: str) -> str:
+WORST = f"topk({MOST}, {TROUBLE})"
+"""The same of the jobs in most trouble."""
+
+
+def of_worst(series: str) -> str:
+    """Those that are about one of the running jobs in most trouble."""
+    return f"({series})\nand on (job_id) {WORST}"
+
+
+def _moment(ago: str, resolution: str) -> str:
     """The time so long ago, as a scalar; ``-`` before it is ahead.
+
+    The time is rounded down to the resolution. In a query over a time range VictoriaMetrics evaluates a subquery at
+    each multiple of its resolution, and refuses more than 30,000 of them.
 
     ``time() - $__range_s`` would be simpler. But Grafana puts ad hoc filters into all that looks like the name of a
     series before it fills in such variables, and one that stands by itself does. After `offset` it does not.
     """
-    return f"scalar(last_over_time(vector(time())[1s:1s] offset {ago}))"
+    return f"scalar(last_over_time(vector(time())[{resolution}:{resolution}] offset {ago}))"
 
 
-START = _moment("$__range")
+START = _moment("$__range", "1s")
 """The start of the time range, for an instant query."""
 
 
@@ -169,7 +181,9 @@ def ended_in_step(by: str, status: str) -> str:
     when = "@ end() offset -$__interval"
     state = _history("job_status", "customization_type, job_id, status", f'status=~"{status}"', when=when)
     end = _history("job_ended_timestamp_seconds", "job_id", when=when)
-    return f"count by ({by}) ({state} == 1\nand on (job_id) ({end} > time() <= {_moment('-$__interval')}))"
+    return (
+        f"count by ({by}) ({state} == 1\nand on (job_id) ({end} > time() <= {_moment('-$__interval', '$__interval')}))"
+    )
 
 
 def _history(family: str, by: str, *matchers: str, when: str = "") -> str:

@@ -35,10 +35,12 @@ class Aws:
 
     Attributes:
         requests: the operation of every request that left.
+        failures: operation and reason of every one that failed.
     """
 
     def __init__(self, environment: pytest.MonkeyPatch, stack: contextlib.ExitStack) -> None:
         self.requests: list[str] = []
+        self.failures: list[tuple[str, FailureReason]] = []
         self._environment = environment
         self._stack = stack
 
@@ -47,7 +49,10 @@ class Aws:
         url = to if isinstance(to, str) else self._stack.enter_context(Server(to)).url
         for service in ("BEDROCK", "STS"):
             self._environment.setenv(f"AWS_ENDPOINT_URL_{service}", url)
-        return Clients(replace(SETTINGS, **settings), 8, self.requests.append)
+        return Clients(replace(SETTINGS, **settings), 8, self.requests.append, self._failed)
+
+    def _failed(self, operation: str, reason: FailureReason) -> None:
+        self.failures.append((operation, reason))
 
     def reader(self, to: Respond | str, target: Target = TARGET, **settings: Any) -> TargetReader:
         """Reads a target's list there."""

@@ -38,6 +38,7 @@ def test_attempts(aws: Aws, fault: Response | Respond, tries: int) -> None:
     with pytest.raises(WalkError):
         walk(reader)
     assert aws.requests == [LIST] * (1 + tries)
+    assert len(aws.failures) in {tries, 0}  # a 200 that is not the list is a failed walk, not a failed request
     assert names(walk(reader)) == ["job-2"]
 
 
@@ -46,6 +47,7 @@ def test_a_page_that_is_throttled_once(aws: Aws) -> None:
     service = Service(page(job(1), token="a"), error(429, "ThrottlingException"), page(job(2)))
     assert names(walk(aws.reader(service, max_attempts=2))) == ["job-1", "job-2"]
     assert [request.query.get("nextToken") for request in service.seen] == [None, "a", "a"]
+    assert aws.failures == [(LIST, FailureReason.THROTTLED)]
 
 
 def test_attempts_at_a_role(aws: Aws) -> None:
@@ -53,6 +55,7 @@ def test_attempts_at_a_role(aws: Aws) -> None:
     reader = aws.reader(Service(page(), sts=faults.sts_error(503, "ServiceUnavailable")), IN_ROLE, max_attempts=3)
     assert reason(reader) is FailureReason.SERVER_ERROR
     assert aws.requests == [ASSUME] * 3
+    assert aws.failures == [(ASSUME, FailureReason.SERVER_ERROR)] * 3
 
 
 def test_nine_accounts_that_fail_cost_others_no_attempt(aws: Aws) -> None:

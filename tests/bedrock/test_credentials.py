@@ -138,7 +138,7 @@ def test_walks_go_on_while_a_renewal_fails(aws: Aws, caplog: pytest.LogCaptureFi
             FailureReason.MALFORMED_RESPONSE,
             "can't parse the answer",
         ),
-        (lent("hidden\nhidden"), FailureReason.CREDENTIALS, "the session token holds a line feed"),
+        (lent("hidden\nhidden"), FailureReason.CREDENTIALS, "the session token, holds a line feed"),
         (lent(minutes=-5), FailureReason.CREDENTIALS, "check the clock"),
         (sts_error(400, "ValidationError"), FailureReason.CREDENTIALS, "ValidationError"),
         (sts_error(503, "ServiceUnavailable"), FailureReason.SERVER_ERROR, "ServiceUnavailable"),
@@ -215,7 +215,7 @@ FAULTS: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
     "a command that fails": (
         {"config": f"[default]\ncredential_process = sh -c 'echo {SECRET} >&2; exit 1'"},
         {},
-        "Error when retrieving credentials from custom-process: (details left out)",
+        "Error when retrieving credentials from custom-process: sh ended with exit code 1",
     ),
     "a command that prints no JSON": (
         {"config": f"[default]\ncredential_process = echo {SECRET}"},
@@ -241,12 +241,56 @@ FAULTS: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
     "a token with a line feed": (
         {},
         {**PAIR, "AWS_SESSION_TOKEN": f"{SECRET}\n"},
-        "the session token holds a line feed, a space or another character that can't be sent; check AWS_SESSION_TOKEN",
+        "AWS_SESSION_TOKEN, the session token, ends with a line feed; correct AWS_SESSION_TOKEN",
     ),
+    "a secret key with a line feed": (
+        {},
+        {**PAIR, "AWS_SECRET_ACCESS_KEY": f"{SECRET}\n"},
+        "AWS_SECRET_ACCESS_KEY, the secret access key, ends with a line feed",
+    ),
+    "an API key with a line feed": (
+        {},
+        {"AWS_BEARER_TOKEN_BEDROCK": f"{SECRET}\n"},
+        "AWS_BEARER_TOKEN_BEDROCK, the API key, ends with a line feed",
+    ),
+    "a profile that is a role with MFA": (
+        {
+            "config": f"[profile base]\naws_access_key_id = x\naws_secret_access_key = x\n[profile ops]\n"
+            f"role_arn = {ROLE}\nsource_profile = base\nmfa_serial = arn:aws:iam::{ACCOUNT}:mfa/x\n"
+        },
+        {"AWS_PROFILE": "ops"},
+        "profile ops asks for an MFA code, which a service can't give",
+    ),
+    "a profile whose source asks for MFA": (
+        {
+            "config": f"[default]\nrole_arn = {ROLE}\nsource_profile = ops\n[profile ops]\n"
+            f"role_arn = {ROLE}\nsource_profile = ops\nmfa_serial = arn:aws:iam::{ACCOUNT}:mfa/x\n"
+        },
+        {},
+        "profile ops asks for an MFA code, which a service can't give",
+    ),
+    "an empty profile": ({}, {**PAIR, "AWS_PROFILE": ""}, "AWS_PROFILE is set but empty"),
+    "a profile of a blank": ({}, {**PAIR, "AWS_DEFAULT_PROFILE": " "}, "AWS_DEFAULT_PROFILE is set but empty"),
+    "a credentials file that is a directory": (
+        {},
+        {"AWS_SHARED_CREDENTIALS_FILE": "/usr"},
+        "NoCredentialsError: Unable to locate credentials; tried AWS_ACCESS_KEY_ID (not set), /usr (Is a directory), ",
+    ),
+    "no credentials file": (
+        {},
+        {"AWS_SHARED_CREDENTIALS_FILE": "/no"},
+        "tried AWS_ACCESS_KEY_ID (not set), /no (No such",
+    ),
+    "no metadata service": (
+        {},
+        {"AWS_EC2_METADATA_DISABLED": "false", "AWS_EC2_METADATA_SERVICE_ENDPOINT": "http://127.0.0.1:1"},
+        "the instance's metadata service (no role or no answer; from a container its hop limit must be 2)",
+    ),
+    "an empty command": ({"config": "[default]\ncredential_process ="}, {}, "credential_process is empty"),
     "a key id with a line feed": (
         {},
         {**PAIR, "AWS_ACCESS_KEY_ID": f"{SECRET}\n"},
-        "the access key id holds a line feed, a space or another character that can't be sent; check AWS_ACCESS_KEY_ID",
+        "AWS_ACCESS_KEY_ID, the access key id, ends with a line feed; correct AWS_ACCESS_KEY_ID",
     ),
     "a mode in a file that there is not": ({"config": "[default]\ndefaults_mode = x"}, PAIR, "InvalidDefaultsMode"),
     "a mode that there is not": ({}, {**PAIR, "AWS_DEFAULTS_MODE": "x"}, "InvalidDefaultsMode"),
@@ -288,7 +332,7 @@ def test_faults_of_the_aws_configuration(  # noqa: PLR0917 - the columns of a ta
         failed = failure(reader)
     assert failed.reason is FailureReason.CREDENTIALS
     assert says in failed.message
-    assert isinstance(failed.__cause__, NoCredentialsError) == ("NoCredentialsError" in says)
+    assert isinstance(failed.__cause__, NoCredentialsError) == failed.message.startswith("NoCredentialsError")
     assert SECRET not in failed.message
     assert aws.requests == []
     (files / "config").unlink(missing_ok=True)
@@ -394,3 +438,73 @@ def test_credentials_that_take_for_ever_hold_up_no_other_profile(aws: Aws, files
         assert thread.is_alive()
     thread.join(10)
     assert not thread.is_alive()
+
+
+def test_a_command_that_hangs_ends_with_the_walk(aws: Aws, files: Path) -> None:
+    """With all that it has started, and nothing of it stays behind; the next walk runs it anew."""
+    script = files / "credentials.sh"
+    script.write_text(f"sleep 600 & echo $! > {files}/child; wait")
+    (files / "config").write_text(f"[default]\ncredential_process = sh {script}\n")
+    reader = aws.reader(Service(page(job(1))))
+    started = time.monotonic()
+    failed = failure(reader, seconds=1)
+    assert time.monotonic() - started < 10
+    assert failed.reason is FailureReason.CREDENTIALS
+    assert "the credential_process sh did not end in time" in failed.message
+    child = Path("/proc") / (files / "child").read_text().strip()
+    while child.exists() and "\nState:\tZ" not in (child / "status").read_text():
+        time.sleep(0.01)  # killed; whoever is its parent now reaps it
+
+    script.write_text("""echo '{"Version": 1, "AccessKeyId": "AKIANEW", "SecretAccessKey": "any"}'""")
+    assert names(walk(reader)) == ["job-1"]
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_an_api_key_is_told_of_once(
+    aws: Aws, files: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, others: bool
+) -> None:
+    """Whether it is used or not."""
+    caplog.set_level(logging.INFO, "exporter")
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", SECRET)
+    if others:
+        (files / "credentials").write_text(keys("default", "AKIA"))
+    reader = aws.reader(Service(error(403, "ExpiredTokenException")))
+    for _ in range(2):
+        assert reason(reader) is FailureReason.CREDENTIALS
+    (line,) = [record.getMessage() for record in caplog.records if "API key" in record.getMessage()]
+    assert ("is not used" in line) == others
+
+
+@pytest.mark.parametrize(
+    ("url", "bundle", "expected", "says"),
+    [
+        (f"http://user:{SECRET}@x:9 ", "", FailureReason.CREDENTIALS, "ValueError: raised at"),
+        (f"http://user:{SECRET}@x:99999", "", FailureReason.CREDENTIALS, "ValueError: raised at"),
+        (
+            f"ftp://user:{SECRET}@x",
+            "",
+            FailureReason.NETWORK,
+            "a URL that can't be used; check AWS_ENDPOINT_URL_BEDROCK",
+        ),
+        (
+            "https://127.0.0.1:{port}",
+            "/no/such",
+            FailureReason.NETWORK,
+            "the CA bundle /no/such of AWS_CA_BUNDLE can't be",
+        ),
+        ("https://127.0.0.1:{port}", "/usr", FailureReason.NETWORK, "the CA bundle /usr of AWS_CA_BUNDLE can't be"),
+    ],
+)
+def test_endpoints_that_cannot_be_used(  # noqa: PLR0917 - the columns of a table
+    aws: Aws, monkeypatch: pytest.MonkeyPatch, url: str, bundle: str, expected: FailureReason, says: str
+) -> None:
+    """What the user's variables cause is no bug of ours, names the file, and shows no password."""
+    reader = aws.reader(Service(page()))
+    port = os.environ["AWS_ENDPOINT_URL_STS"].rpartition(":")[2]
+    monkeypatch.setenv("AWS_ENDPOINT_URL_BEDROCK", url.format(port=port))
+    if bundle:
+        monkeypatch.setenv("AWS_CA_BUNDLE", bundle)
+    failed = failure(reader)
+    assert failed.reason is expected
+    assert says in failed.message
+    assert SECRET not in failed.message

@@ -103,9 +103,9 @@ ANSWERS: dict[str, tuple[Response | Respond, FailureReason]] = {
     "an error that is a number": (body_of(b"1", 400), FailureReason.MALFORMED_RESPONSE),
     "a code that is a number": (body_of(b'{"code": 1, "message": []}', 503), FailureReason.SERVER_ERROR),
     "not UTF-8": (body_of(b"\xff" * 900, 500), FailureReason.SERVER_ERROR),
-    "unknown operation": (error(404, "UnknownOperationException"), FailureReason.UNSUPPORTED_REGION),
-    "invalid operation": (error(400, "ValidationException", "Unknown Operation"), FailureReason.UNSUPPORTED_REGION),
-    "unknown with 200": (body_of(faults.CORAL_UNKNOWN_OPERATION), FailureReason.UNSUPPORTED_REGION),
+    "unknown operation": (error(404, "UnknownOperationException"), FailureReason.MALFORMED_RESPONSE),
+    "invalid operation": (error(400, "ValidationException", "Unknown Operation"), FailureReason.MALFORMED_RESPONSE),
+    "unknown with 200": (body_of(faults.CORAL_UNKNOWN_OPERATION), FailureReason.MALFORMED_RESPONSE),
     "invalid": (error(400, "ValidationException", "nextToken is invalid"), FailureReason.INTERNAL),
     "HTML with 200": (body_of(HTML), FailureReason.MALFORMED_RESPONSE),
     "empty": (body_of(b""), FailureReason.MALFORMED_RESPONSE),
@@ -215,6 +215,47 @@ def test_names_that_cannot_be_resolved(  # noqa: PLR0917 - the columns of a tabl
     assert set(asked) == {host}
 
 
+UNKNOWN_OPERATIONS = (
+    error(404, "UnknownOperationException"),
+    error(400, "ValidationException", "Unknown Operation"),
+    error(400, "ValidationException", "Operation unknown"),
+    body_of(faults.CORAL_UNKNOWN_OPERATION),
+)
+UNSUPPORTED: dict[str, tuple[str, str, bool, str]] = {
+    "AWS's own": ("sa-east-1", OWN, False, "unsupported_region: "),
+    "AWS's own with FIPS": ("sa-east-1", "bedrock-fips.{}.amazonaws.com", False, "unsupported_region: "),
+    "AWS's own of both IP families": ("sa-east-1", "bedrock.{}.api.aws", False, "unsupported_region: "),
+    "it was read": ("sa-east-1", OWN, True, "does not know ListModelCustomizationJobs; it did before, so wait"),
+    "another service": ("sa-east-1", "bedrock-runtime.{}.amazonaws.com", False, "is it bedrock-runtime's?"),
+    "another region": ("sa-east-1", "bedrock.us-east-1.amazonaws.com", False, "check aws.endpoint_url"),
+    "an endpoint of one's own": ("sa-east-1", "bedrock.{}.example", False, "check aws.endpoint_url"),
+    "unknown": ("us-east-1a", OWN, False, "AWS_ENDPOINT_URL_BEDROCK and the region"),
+}
+
+
+@pytest.mark.parametrize("answer", UNKNOWN_OPERATIONS)
+@pytest.mark.parametrize(("region", "host", "was_read", "expected"), UNSUPPORTED.values(), ids=UNSUPPORTED)
+def test_endpoints_that_do_not_know_the_list(  # noqa: PLR0917 - the columns of a table
+    monkeypatch: pytest.MonkeyPatch,
+    aws: Aws,
+    answer: Response,
+    region: str,
+    host: str,
+    was_read: bool,
+    expected: str,
+) -> None:
+    """A region is unsupported, without an alert, only if AWS's own endpoint of a known region always said so."""
+    resolve = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda _, *args, **__: resolve("127.0.0.1", *args))
+    answers = [page(), answer] if was_read else [answer]
+    with Server(Service(*answers)) as server:
+        url = server.url.replace("127.0.0.1", host.format(region))
+        reader = aws.reader(url, replace(TARGET, region=region))
+        if was_read:
+            walk(reader)
+        assert expected in str(failure(reader))
+
+
 def test_account_of_the_credentials(aws: Aws) -> None:
     """STS says once which account they belong to, unless the configuration does."""
     service = Service(page(job(1)), sts=faults.identity(OTHER))
@@ -233,14 +274,29 @@ def test_account_of_the_credentials(aws: Aws) -> None:
 
 
 @pytest.mark.parametrize("sts", [faults.sts_error(500, "InternalFailure"), faults.drop, body_of(HTML), body_of(b"")])
-def test_account_that_sts_does_not_tell(aws: Aws, sts: Response | Respond) -> None:
-    """The list is read all the same, and STS is asked at the next walk, once each."""
-    service = Service(page(job(1)), sts=sts)
-    reader = aws.reader(service, ASKING, max_attempts=3)
+def test_account_that_sts_does_not_tell(aws: Aws, sts: Response | Respond, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list is read all the same, and STS is asked again after a while, once each; a job tells the account, too."""
+    reader = aws.reader(Service(page(), sts=sts), ASKING, max_attempts=3)
     for _ in range(2):
-        assert names(walk(reader)) == ["job-1"]
+        assert names(walk(reader)) == []
         assert reader.account_id is None
+    assert aws.requests == [WHO_AM_I, LIST, LIST]
+
+    monkeypatch.setattr(clients, "IDENTITY_PAUSE", 0.0)
+    reader = aws.reader(Service(page(), sts=sts), ASKING)
+    aws.requests.clear()
+    for _ in range(2):
+        walk(reader)
     assert aws.requests == [WHO_AM_I, LIST] * 2
+
+
+def test_the_account_that_jobs_tell_is_kept(aws: Aws) -> None:
+    """While the credentials are the same, also when the list is empty."""
+    reader = aws.reader(Service(page(job(1)), page(), sts=faults.drop), ASKING)
+    for told in (["job-1"], []):
+        assert names(walk(reader)) == told
+        assert reader.account_id == ACCOUNT
+    assert aws.requests == [WHO_AM_I, LIST, LIST]
 
 
 def test_a_question_to_sts_is_short(monkeypatch: pytest.MonkeyPatch, aws: Aws, stall: faults.Stall) -> None:

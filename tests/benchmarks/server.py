@@ -2,8 +2,8 @@
 
 A list is named and has as many jobs as asked for, the oldest first. The last hundredth of them, or as many as asked
 for, are recent: of five, one runs and four ended within the last two weeks; the others ended long ago. Pages are
-templates prepared beforehand, in which each request fills in what makes it differ from others: the ids, the day, and
-the last modification of what runs. Page tokens differ from walk to walk, as the opaque ones of the service do.
+templates prepared beforehand, filled in once with the ids and the day, and by each request with the last modification
+of what runs. Page tokens differ from walk to walk, as the opaque ones of the service do.
 """
 
 from __future__ import annotations
@@ -70,18 +70,30 @@ class _List:
         first = number * PAGE
         count = min(PAGE, self.jobs - first)
         recent = max(0, min(count, first + count - (self.jobs - self.recent)))
-        today = datetime.now(UTC)
-        filled = (
-            _template(count, recent)
-            .replace(_ID, f"{self.name}{number:05d}".encode())
-            .replace(_OLD, _day(today.date(), _ERA - number))
-            .replace(_RECENT, _day(today.date(), 1 + number % 12))
-            .replace(_OWNER, account.encode())
-            .replace(_NOW, today.isoformat(timespec="milliseconds").replace("+00:00", "Z").encode())
+        summaries = _filled(
+            self.name, number, count=count, recent=recent, account=account, today=datetime.now(UTC).date()
         )
+        if recent:
+            now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+            summaries = summaries.replace(_NOW, now.encode())
         more = first + count < self.jobs
         token = json.dumps(f"{secrets.token_urlsafe(96)}.{number + 1}" if more else None).encode()
-        return b'{"modelCustomizationJobSummaries":[' + filled + b'],"nextToken":' + token + b"}"
+        return b'{"modelCustomizationJobSummaries":[' + summaries + b'],"nextToken":' + token + b"}"
+
+
+@lru_cache(128)
+def _filled(name: str, number: int, *, count: int, recent: int, account: str, today: date) -> bytes:
+    """The jobs of a page, but for what changes with every request.
+
+    Pages of a list of up to 100,000 jobs are made once: the server must not take a processor from whom it serves.
+    """
+    return (
+        _template(count, recent)
+        .replace(_ID, f"{name}{number:05d}".encode())
+        .replace(_OLD, _day(today, _ERA - number))
+        .replace(_RECENT, _day(today, 1 + number % 12))
+        .replace(_OWNER, account.encode())
+    )
 
 
 def _day(today: date, ago: int) -> bytes:

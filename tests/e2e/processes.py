@@ -102,10 +102,15 @@ class Exporter:
 
 @contextlib.contextmanager
 def serving(
-    flags: Sequence[str | Path], directory: Path, environment: Mapping[str, str], address: str = "127.0.0.1:0"
+    flags: Sequence[str | Path],
+    directory: Path,
+    environment: Mapping[str, str],
+    address: str = "127.0.0.1:0",
+    *,
+    through: Sequence[str] = (),
 ) -> Iterator[Exporter]:
-    """An exporter that has finished the first walk of every target."""
-    command = [sys.executable, "-m", "exporter", f"--web.listen-address={address}", *flags]
+    """An exporter that has finished the first walk of every target, started by another command where one is given."""
+    command = [*through, sys.executable, "-m", "exporter", f"--web.listen-address={address}", *flags]
     with running(command, directory, environment) as process:
         address = _logged(directory, r"msg=listening address=(\S+)", process)
         url = f"http://{address}"

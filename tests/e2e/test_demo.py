@@ -134,7 +134,7 @@ def promtool(page: bytes) -> tuple[int, list[str]]:
 
 
 def test_targets_are_up(demo: Exporter) -> None:
-    """The targets of the two simulated accounts are up, each with its label, but for the region without the feature."""
+    """The targets of the two simulated accounts are up, each with its label, but for the region that is denied."""
     up = families(demo, Format.TEXT)["bedrock_exporter_target_up"]
     assert {(s.labels["aws_account_id"], s.labels["aws_region"], s.labels["team"], s.value) for s in up.samples} == {
         ("111122223333", "us-east-1", "platform", 1),
@@ -142,7 +142,7 @@ def test_targets_are_up(demo: Exporter) -> None:
         ("111122223333", "eu-central-1", "platform", 1),
         ("444455556666", "us-east-1", "research", 1),
         ("444455556666", "us-west-2", "research", 1),
-        ("444455556666", "sa-east-1", "research", 0),
+        ("444455556666", "eu-central-1", "research", 0),
     }
 
 
@@ -171,10 +171,11 @@ def test_guide(demo: Exporter) -> None:
 
 
 def test_nothing_goes_wrong(demo: Exporter, astray: list[Request]) -> None:
-    """The log has nothing above info, and no request went where the user's set-up leads."""
+    """The log has one line above info, of the denied target; no request went where the user's set-up leads."""
     log = (demo.directory / "stderr").read_text()
-    assert set(re.findall(r" level=(\w+) ", log)) == {"info"}
-    assert len(log.splitlines()) == len(re.findall(r"^ts=\S+ level=info ", log, re.MULTILINE))
+    above = [line for line in log.splitlines() if not re.match(r"ts=\S+ level=info ", line)]
+    assert len(above) == 1
+    assert re.search(r' msg="target is down" .* region=eu-central-1 reason=access_denied ', above[0])
     assert astray == []
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from exporter.errors import FailureReason
 from exporter.fleet.families import TARGET_FAMILIES
+from exporter.fleet.page import compose as whole
 from exporter.fleet.state import Failed, TargetState, Walked
 from exporter.jobs.page import Format, compose
 from exporter.jobs.snapshot import Snapshot
@@ -32,7 +33,11 @@ LEFT_OUT = ["job_series_omitted{} 5", "label_values_folded{} 6"]
 @pytest.mark.parametrize(
     ("state", "samples"),
     [
-        pytest.param(TargetState(TARGET, ACCOUNT), ["up{} 0", "malformed_jobs_total{} 0"], id="before-the-first-walk"),
+        pytest.param(
+            TargetState(TARGET, ACCOUNT),
+            ["up{} 0", "malformed_jobs_total{} 0", "series{} 15"],
+            id="before-the-first-walk",
+        ),
         pytest.param(
             TargetState(TARGET, ACCOUNT, last_walk=NOW, failure=DENIED, failures={DENIED.reason: 1}),
             [
@@ -41,6 +46,7 @@ LEFT_OUT = ["job_series_omitted{} 5", "label_values_folded{} 6"]
                 "last_walk_timestamp_seconds{} 1790856000.0",
                 'walk_failures_total{reason="access_denied"} 1',
                 "malformed_jobs_total{} 0",
+                "series{} 17",
             ],
             id="never-succeeded",
         ),
@@ -53,6 +59,7 @@ LEFT_OUT = ["job_series_omitted{} 5", "label_values_folded{} 6"]
                 *WALKED,
                 "malformed_jobs_total{} 2",
                 *LEFT_OUT,
+                "series{} 21",
             ],
             id="good",
         ),
@@ -67,6 +74,7 @@ LEFT_OUT = ["job_series_omitted{} 5", "label_values_folded{} 6"]
                 'walk_failures_total{reason="access_denied"} 7',
                 "malformed_jobs_total{} 2",
                 *LEFT_OUT,
+                "series{} 22",
             ],
             id="failed-and-stale",
         ),
@@ -79,6 +87,13 @@ def test_samples(state: TargetState, samples: list[str]) -> None:
     prefix = "bedrock_exporter_target_"
     told = [line.replace(prefix, "").replace(COMMON, "").replace("{,", "{") for line in lines]
     assert [line for line in told if 'reason="' not in line or not line.endswith(" 0")] == samples
+
+
+def test_series_are_those_of_the_page() -> None:
+    """What is counted is what a scrape shows of the target, the count itself included."""
+    page = whole([GOOD], Format.TEXT, NOW).decode()
+    lines = [line for line in page.splitlines() if not line.startswith("#")]
+    assert f"bedrock_exporter_target_series{{{COMMON}}} {len(lines)}" in lines
 
 
 def test_every_reason_is_counted_from_zero() -> None:

@@ -64,6 +64,7 @@ class Script:
         self.most = self._running = 0
         self.schedule = replace(Schedule(10, 9, 1000, 100, 10), **schedule)  # type: ignore[arg-type]
         self.observed: list[float] = []
+        self.delays: list[float] = []
 
     def walker(self, target: Target) -> "Stub":
         return Stub(self, target)
@@ -78,7 +79,9 @@ class Script:
 
     def fleet(self, targets: Sequence[Target] | None = None, now: Callable[[], float] | None = None) -> Fleet:
         now = now or (lambda: EPOCH + asyncio.get_running_loop().time())
-        return Fleet(self.desired(targets), now=now, observe_walk=self.observed.append)
+        return Fleet(
+            self.desired(targets), now=now, observe_walk=self.observed.append, observe_delay=self.delays.append
+        )
 
     async def walk(self, target: Target, schedule: Schedule) -> Walked:
         clock = asyncio.get_running_loop().time
@@ -187,6 +190,7 @@ def test_slots_are_bounded_and_the_wait_for_one_is_not_part_of_the_walk() -> Non
     assert script.most == 2
     assert [script.starts[f"r{index}"] for index in range(5)] == [[0], [0], [8], [8], [16]]
     assert script.observed[:4] == [8] * 4
+    assert script.delays == [0, 0, 8, 8, 16]
     assert [state.up for state in states] == [True] * 4 + [False]
 
 
@@ -515,3 +519,15 @@ def test_one_log_line_for_each_change(caplog: pytest.LogCaptureFixture) -> None:
     assert {(vars(r)["target"], vars(r)["account"], vars(r)["region"]) for r in caplog.records} == {("t0", OWN, "r0")}
     assert ["traceback" in vars(record) for record in caplog.records] == [False] * 4 + [True] + [False] * 2
     assert states[0].malformed == 5
+
+
+def test_another_cause_of_the_same_reason_is_told_once_in_15_minutes(caplog: pytest.LogCaptureFixture) -> None:
+    """Numbers and ids in a message make no other cause; one that comes and goes is not told every time."""
+    refused = [WalkError(FailureReason.NETWORK, f"refused, request {number}a{number}") for number in range(120)]
+    reset = WalkError(FailureReason.NETWORK, "reset")
+    outcomes: list[Exception] = [reset if number % 2 else refused[number] for number in range(92)]
+    script = Script([Step(0, outcome) for outcome in [*outcomes, *refused[92:]]])
+    watch(script, 1190)
+
+    told = [(vars(record)["detail"], vars(record)["reason"]) for record in caplog.records]
+    assert told == [("refused, request 0a0", "network"), ("reset", "network")]

@@ -10,6 +10,7 @@ from exporter.fleet.page import compose
 from exporter.fleet.state import Failed, TargetState, Walked, advance
 from exporter.jobs.page import Format
 from exporter.jobs.snapshot import Snapshot
+from exporter.labels import UNKNOWN
 from exporter.targets.target import Target
 
 OWN, OTHER = "111122223333", "444455556666"
@@ -34,9 +35,14 @@ BEFORE = TargetState(
     ("outcome", "changes"),
     [
         pytest.param(
-            (again := replace(GOOD, account_id=None, malformed=30)),
+            (again := replace(GOOD, malformed=30)),
             {"failure": None, "last_success": 20.0, "good": again, "malformed": 33},
             id="good",
+        ),
+        pytest.param(
+            (whose := replace(GOOD, account_id=None)),
+            {"account_id": UNKNOWN, "failure": None, "last_success": 20.0, "good": whose},
+            id="good-of-an-account-that-nobody-knows",
         ),
         pytest.param(
             (other := replace(GOOD, account_id=OTHER)),

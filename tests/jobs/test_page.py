@@ -29,7 +29,8 @@ both_formats = pytest.mark.parametrize("format_", list(Format), ids=["text", "op
 
 # Blocks
 
-ONE, TWO = (Family[Any](name, "gauge", "Help.", iter, ("own",)) for name in ("one", "two"))
+ONE: Family[Any] = Family("one", "gauge", "Help.", iter, ("own",))
+TWO: Family[Any] = Family("two", "gauge", "Help.", iter, ("own",))
 
 
 def test_render() -> None:

@@ -30,6 +30,9 @@ Inject = Callable[[Aws], AbstractContextManager[object]]
 
 FILE = "tests/reliability/test_aws.py"
 
+UNKNOWN_OPERATION = error(400, "ValidationException", "Unknown Operation")
+"""What a region without model customization says [rec]."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -45,6 +48,7 @@ class Fault:
         log: what the one log line says: a part of its `detail`. Empty where there is no line.
         also: what users see beyond what every fault of its kind shows; proven by `shows` and `gone`.
         region: of the target.
+        service: whose endpoint of AWS it is led to.
         role: whether the target assumes a role.
         from_start: the fault is there when the exporter starts, and there is no good walk ahead of it.
         at_deadline: only the deadline of the walk ends it.
@@ -64,6 +68,7 @@ class Fault:
     log: str = ""
     also: str = ""
     region: str = "us-east-1"
+    service: str = "bedrock"
     role: bool = False
     from_start: bool = False
     at_deadline: bool = False
@@ -227,6 +232,18 @@ def no_credentials_at_all(aws: Aws) -> Iterator[None]:
     aws.write_profile(with_credentials=True)
 
 
+def junk(printed: bytes) -> Inject:
+    """The program that gives out credentials prints this."""
+
+    @contextlib.contextmanager
+    def inject(aws: Aws) -> Iterator[None]:
+        aws.give_junk(printed)
+        yield
+        aws.give_credentials()
+
+    return inject
+
+
 def clock_off(seconds: float) -> Inject:
     """The exporter's own clock is set."""
 
@@ -382,6 +399,57 @@ FAULTS = (
         "Error when retrieving credentials from custom-process",
     ),
     Fault(
+        "credentials-null",
+        "A program for credentials prints `null` at a renewal",
+        junk(b"null"),
+        R.CREDENTIALS,
+        "give the exporter valid, current AWS credentials",
+    ),
+    Fault(
+        "credentials-without-secret",
+        "A program for credentials leaves the secret out at a renewal",
+        junk(b'{"Version": 1, "AccessKeyId": "AKIATEST"}'),
+        R.CREDENTIALS,
+        "Error when retrieving credentials from custom-process",
+    ),
+    Fault(
+        "credentials-latin-1",
+        "A program for credentials prints Latin-1: nothing of it is shown",
+        junk(b'{"Version": 1, "SecretAccessKey": "hidden\xff"}'),
+        R.CREDENTIALS,
+        "UnicodeDecodeError: raised at",
+    ),
+    Fault(
+        "sts-token-line-feed",
+        "A role's session token that ends with a line feed: nothing of it is shown",
+        sts(faults.assumed("hidden\n", timedelta(hours=1))),
+        R.CREDENTIALS,
+        "the session token, ",
+        role=True,
+    ),
+    Fault(
+        "sts-truncated",
+        "AssumeRole's answer breaks off in the secret: nothing of it is shown",
+        sts(body_of(b"<AssumeRoleResponse><SecretAccessKey>hidden & ", content_type="text/xml")),
+        R.MALFORMED_RESPONSE,
+        "botocore can't parse the answer",
+        role=True,
+    ),
+    Fault(
+        "api-key-refused",
+        "An API key that AWS refuses",
+        listing(error(403, "AccessDeniedException", "Please make sure your API Key is valid.")),
+        R.CREDENTIALS,
+        "give the exporter a valid API key in AWS_BEARER_TOKEN_BEDROCK",
+    ),
+    Fault(
+        "proxy-407",
+        "A proxy that asks for a user and a password",
+        listing(body_of(HTML, 407, "text/html")),
+        R.NETWORK,
+        "the proxy asks for a user and a password",
+    ),
+    Fault(
         "no-credentials",
         "No credentials when the exporter starts",
         no_credentials_at_all,
@@ -407,19 +475,40 @@ FAULTS = (
         role=True,
     ),
     # Regions
-    _refusal(
+    Fault(
         "unsupported-validation",
         "A region without model customization: `ValidationException`, “Unknown Operation”",
-        error(400, "ValidationException", "Unknown Operation"),
+        listing(UNKNOWN_OPERATION, all_pages=True),
         R.UNSUPPORTED_REGION,
-        "ValidationException",
+        "ValidationException from ListModelCustomizationJobs",
+        from_start=True,
     ),
     Fault(
         "unsupported-coral",
         "A region without model customization: `UnknownOperationException` in a 200",
-        listing(body_of(faults.CORAL_UNKNOWN_OPERATION)),
+        listing(body_of(faults.CORAL_UNKNOWN_OPERATION), all_pages=True),
         R.UNSUPPORTED_REGION,
         "the endpoint does not know the operation ListModelCustomizationJobs",
+        from_start=True,
+    ),
+    Fault(
+        "no-longer-supported",
+        "A region whose list was good answers “Unknown Operation”",
+        listing(UNKNOWN_OPERATION),
+        R.MALFORMED_RESPONSE,
+        "does not know ListModelCustomizationJobs; it did before, so wait",
+        also="it is walked on at its interval",
+    ),
+    Fault(
+        "wrong-service",
+        "An endpoint of bedrock-runtime, which says “Operation unknown”",
+        listing(error(400, "ValidationException", "Operation unknown"), all_pages=True),
+        R.MALFORMED_RESPONSE,
+        "the endpoint bedrock-runtime.us-east-1.amazonaws.com does not know ListModelCustomizationJobs; is it "
+        "bedrock-runtime's?",
+        service="bedrock-runtime",
+        from_start=True,
+        also="it is walked on at its interval",
     ),
     Fault(
         "unsupported-dns",
@@ -710,4 +799,43 @@ ELSEWHERE = (
     ),
 )
 
-ROWS = [*(fault.row for fault in FAULTS), *ALONE, *ELSEWHERE]
+LIMITS = (
+    Row(
+        "200 targets, each with a profile of its own, and 64 file descriptors; as many clients that say nothing",
+        "`target_up` 1; `/metrics` answers, and SIGTERM ends it; each request to AWS makes a connection",
+        "`too few file descriptors to keep connections to AWS open`, at the start, with the `limit` that is `wanted`",
+        "tests/reliability/test_descriptors.py::test_more_targets_than_descriptors",
+    ),
+    Row(
+        "As many roles as walk at a time, and STS answers without end",
+        "peak memory of the process at most 300 MB; the target beside them is up",
+        "`target is down`, `reason=malformed_response`",
+        "tests/reliability/test_memory.py::test_hostile_sts",
+    ),
+    Row(
+        "10,000 targets: a start, a reload of all of them, a SIGTERM in the midst of one",
+        "each takes at most 3 s, the end at most 5 s; `/-/healthy` answers meanwhile",
+        "`configuration reloaded`",
+        "tests/reliability/test_many_targets.py::test_ten_thousand_targets",
+    ),
+    *(
+        Row(
+            f"As many targets as walk at a time, all at once answered with {answer}",
+            "peak memory of the process at most 300 MB; the target beside them is up",
+            "`target is down`, `reason=malformed_response`, where it is no list",
+            f"tests/reliability/test_memory.py::test_hostile_targets_at_once[{answer}]",
+        )
+        for answer in (
+            "a body without end",
+            "a 500 without end",
+            "a body of 2 GB, as its header says",
+            "a job name of 4 MB",
+            "a body that gzip unpacks to 64 MB",
+            "lists in lists",
+            "as many members as a page may have",
+            "jobs that say as much as they can",
+        )
+    ),
+)
+
+ROWS = [*(fault.row for fault in FAULTS), *ALONE, *ELSEWHERE, *LIMITS]

@@ -85,7 +85,7 @@ SLOW = {
         "test_one_address_leaves_places_for_others",
     ),
     "the process may open few files": (
-        "clients take at most half of them",
+        "clients take at most half of those that the process can spare",
         "test_places_follow_the_limit_of_open_files",
     ),
     "nonsense in `Accept` and `Accept-Encoding`": (

@@ -14,8 +14,8 @@ from faults import job
 from exporter.simulator import Request, Respond, Response, Server
 
 EPOCH = 1_790_000_000.0
-DOMAIN = ".aws.test"
-"""Names in it resolve to this machine while the name service works; see `Names`."""
+DOMAIN = ".amazonaws.com"
+"""AWS's own. Names in it resolve to this machine while the name service works; see `Names`."""
 
 
 def at(seconds: float) -> str:
@@ -106,13 +106,14 @@ class Aws:
     Attributes:
         profile: of the AWS configuration that leads here.
         region: the one that its endpoint's name is of.
+        service: the one that its endpoint's name is of.
         list: answers ListModelCustomizationJobs.
         sts: answers STS.
         asked: requests for pages so far.
     """
 
     def __init__(self, profile: str, clock: Clock, names: Names, directory: Path) -> None:
-        self.region = "us-east-1"
+        self.region, self.service = "us-east-1", "bedrock"
         self.profile, self.clock, self.names = profile, clock, names
         self.list: Respond = pages(GOOD)
         self.sts: Response | Respond = faults.identity()
@@ -139,18 +140,22 @@ class Aws:
         """The profile's credential_process fails from now on."""
         self._credentials.unlink()
 
+    def give_junk(self, printed: bytes) -> None:
+        """The profile's credential_process prints this from now on."""
+        self._credentials.write_bytes(printed)
+
     @property
     def _credentials(self) -> Path:
         return self._directory / f"{self.profile}.json"
 
-    def move(self, region: str) -> None:
-        """The name of the endpoint is one of this region."""
-        self.region = region
+    def move(self, region: str, service: str) -> None:
+        """The name of the endpoint is that of this service in this region."""
+        self.region, self.service = region, service
         self.write_profile()
 
     def write_profile(self, *, with_credentials: bool = True) -> None:
         """Write the profile into the AWS configuration file."""
-        lines = [f"[profile {self.profile}]", f"endpoint_url = http://bedrock.{self.region}{DOMAIN}:{self.port}"]
+        lines = [f"[profile {self.profile}]", f"endpoint_url = http://{self.service}.{self.region}{DOMAIN}:{self.port}"]
         if with_credentials:
             lines.append(f"credential_process = cat {self._credentials}")
         (self._directory / f"{self.profile}.ini").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -157,19 +157,21 @@ def stage_of(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Any]:
     handler, logger = logging.StreamHandler(output), logging.getLogger("exporter")
     handler.setFormatter(Formatter("json", str))
     logger.addHandler(handler)
-    monkeypatch.setattr(logger, "level", logging.INFO)
+    level = logger.level
+    logger.setLevel(logging.INFO)
     with contextlib.ExitStack() as stack:
         aws = stack.enter_context(Aws("faulty", clock, names, tmp_path))
         other = stack.enter_context(Aws("good", clock, names, tmp_path))
 
         def make(fault: Fault) -> Stage:
-            aws.move(fault.region)
+            aws.move(fault.region, fault.service)
             if fault.role:
                 aws.sts = short_role
             return Stage(fault, aws, other, clock, output)
 
         yield make
     logger.removeHandler(handler)
+    logger.setLevel(level)
 
 
 def up(region: str, **more: Any) -> dict[str, Any]:
@@ -226,6 +228,9 @@ def failing(samples: dict[str, str], reason: str) -> dict[str, str]:
         result[key] = value
         if key.startswith(f"{TARGET}up{{"):
             result[key.replace("up{", "failure_info{").replace("}", f',reason="{reason}"}}')] = "1"
+    for key in result:
+        if key.startswith(f"{TARGET}series{{"):
+            result[key] = str(len(result))
     return result
 
 

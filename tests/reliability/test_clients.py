@@ -61,13 +61,19 @@ Host = Callable[..., Hosted]
 
 
 @pytest.fixture
-def host(caplog: pytest.LogCaptureFixture) -> Iterator[Host]:
+def cuts() -> list[str]:
+    """Why connections were cut, one for each."""
+    return []
+
+
+@pytest.fixture
+def host(caplog: pytest.LogCaptureFixture, cuts: list[str]) -> Iterator[Host]:
     """Starts a server that must be as it was when the attack is over, and must not have said a word."""
     caplog.set_level("INFO")
     with contextlib.ExitStack() as stack:
 
         def start(limits: Limits = LAX, pages: Pages | None = None) -> Hosted:
-            site = Site("/metrics", tuple, lambda: True, (pages or Pages()).metrics, lambda: 0.0)
+            site = Site("/metrics", tuple, lambda: True, (pages or Pages()).metrics, lambda: 0.0, count_cut=cuts.append)
             return stack.enter_context(hosted(site, limits=limits))
 
         yield start
@@ -129,7 +135,7 @@ def test_headers_that_drip_after_a_good_request(host: Host) -> None:
         wait_until(lambda: drip(client), "cut off")
 
 
-def test_large_headers_that_never_end(host: Host) -> None:
+def test_large_headers_that_never_end(host: Host, cuts: list[str]) -> None:
     """Headers each of which is small enough are cut off at the limit of a request, so that nobody fills the memory."""
     at = host(replace(LAX, request=20_000)).place
     with Crowd() as crowd:
@@ -138,12 +144,13 @@ def test_large_headers_that_never_end(host: Host) -> None:
         assert not is_cut(client)
         client.sendall(b"X: %s\r\n" % (b"a" * 8000))
         wait_until(lambda: is_cut(client), "cut off")
+    assert cuts == ["request_size"]
 
 
 # Those that do not read
 
 
-def test_50_readers_that_stop(host: Host) -> None:
+def test_50_readers_that_stop(host: Host, cuts: list[str]) -> None:
     """They are cut off at the deadline, and others read meanwhile."""
     running = host(replace(LAX, write=2.0))
     with Crowd() as crowd:
@@ -153,6 +160,8 @@ def test_50_readers_that_stop(host: Host) -> None:
         for client in stuck:
             with pytest.raises(ConnectionResetError):  # so that the kernel keeps nothing for them, either
                 read_all(client)
+    assert len(cuts) == 50
+    assert set(cuts) <= {"write_timeout", "unread_limit"}  # what they hold is bounded, too
 
 
 def test_what_stuck_readers_hold_is_bounded(host: Host) -> None:
@@ -240,9 +249,9 @@ def test_one_address_leaves_places_for_others(host: Host) -> None:
 
 
 def test_places_follow_the_limit_of_open_files(host: Host) -> None:
-    """At most half of them are for clients."""
+    """At most half of those that are to spare are for clients: 32 are for the process itself."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (80, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (112, hard))
     try:
         running = host()
     finally:

@@ -6,19 +6,32 @@ import json
 import re
 from pathlib import Path
 
+import faults
 import pytest
 from e2e.processes import clean_environment, serving, simulated_aws
 from faults import job
 
-from exporter.simulator import Response, Server
+from exporter.simulator import Respond, Response, Server
 
 pytestmark = pytest.mark.e2e
 
 MB = 1_000_000
 REGIONS = "us-east-1 us-east-2 us-west-2 eu-west-1 eu-west-3 eu-central-1 ap-south-1 ap-northeast-1".split()  # noqa: SIM905
-CONFIG = (
-    f"poll: {{concurrency: {len(REGIONS)}}}\ntargets: [{{regions: [{', '.join(REGIONS)}]}}]\naws: {{max_attempts: 1}}\n"
-)
+WELL = "eu-north-1"
+ROLE = "arn:aws:iam::111122223333:role/exporter"
+
+
+def config(hostile: str) -> str:
+    """As many hostile targets as walk at a time, with more about each, and one beside them that is well."""
+    return f"""\
+poll: {{concurrency: {len(REGIONS)}}}
+targets:
+  - regions: [{", ".join(REGIONS)}]
+    {hostile}
+  - regions: [{WELL}]
+    account_id: '111122223333'
+aws: {{max_attempts: 1}}
+"""
 
 
 def listing(text: str) -> bytes:
@@ -27,6 +40,9 @@ def listing(text: str) -> bytes:
 
 ANSWERS: dict[str, Response] = {
     "a body without end": Response(200, itertools.repeat(b" " * 65536)),
+    "a 500 without end": Response(500, itertools.repeat(b" " * 65536)),
+    "a body of 2 GB, as its header says": Response(200, [b"{"], {"Content-Length": "2000000000"}),
+    "a job name of 4 MB": Response(200, listing(json.dumps(job(1, jobName="x" * 4_000_000)))),
     "a body that gzip unpacks to 64 MB": Response(200, gzip.compress(bytes(64 * MB)), {"Content-Encoding": "gzip"}),
     "lists in lists": Response(200, listing(",".join(["[" * 20 + "]" * 20] * 95_000))),
     "as many members as a page may have": Response(200, listing(json.dumps({f"{n:030}": n for n in range(49_900)}))),
@@ -37,16 +53,32 @@ ANSWERS: dict[str, Response] = {
 }
 
 
+def test_hostile_sts(tmp_path: Path) -> None:
+    """Nor does the STS of as many roles fill memory, with an answer without end."""
+    endless = Response(200, itertools.repeat(b" " * 65536))
+    role = f"assume_role: {{role_arn: '{ROLE}'}}"
+    page = peak_of(lambda request: endless if request.path == "/" else faults.page(), role, tmp_path)
+    assert page.count('reason="malformed_response"} 1') == 2 * len(REGIONS)  # it is counted, and the reason of now
+
+
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS.keys())
 def test_hostile_targets_at_once(answer: Response, tmp_path: Path) -> None:
-    """As many as walk at a time, each with the same answer: at most 300 MB, ever."""
-    (tmp_path / "config.yaml").write_text(CONFIG)
+    """As many as walk at a time, each with the same answer: at most 300 MB, ever, and the one beside them is up."""
+    well = faults.page(job(1))
+    peak_of(lambda request: well if f"/{WELL}/" in request.headers["authorization"] else answer, "", tmp_path)
+
+
+def peak_of(respond: Respond, hostile: str, directory: Path) -> str:
+    """The page after the first walks; the process never had more than 300 MB."""
+    (directory / "config.yaml").write_text(config(hostile))
     with (
-        Server(lambda _: answer) as server,
-        serving([], tmp_path, clean_environment(tmp_path, **simulated_aws(server.url))) as exporter,
+        Server(respond) as server,
+        serving([], directory, clean_environment(directory, **simulated_aws(server.url))) as exporter,
     ):
         page = exporter.metrics()[0].decode()
         peak = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{exporter.process.pid}/status").read_text())
-    assert len(re.findall(r"(?m)^bedrock_exporter_target_up\{", page)) == len(REGIONS)
+    assert len(re.findall(r"(?m)^bedrock_exporter_target_up\{", page)) == len(REGIONS) + 1
+    assert f'bedrock_exporter_target_up{{aws_account_id="111122223333",aws_region="{WELL}"}} 1' in page
     assert peak is not None
     assert int(peak[1]) * 1024 <= 300 * MB
+    return page

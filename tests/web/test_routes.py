@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
-from web.hosted import Answer, Hosted, hosted
+from web.hosted import Answer, Hosted, hosted, say
 
 from exporter import NAME, __version__
 from exporter.errors import FailureReason
@@ -17,7 +17,7 @@ from exporter.fleet.state import Failed, TargetState, Walked
 from exporter.jobs.page import Format
 from exporter.jobs.snapshot import Snapshot
 from exporter.targets.target import Target
-from exporter.web.routes import Site
+from exporter.web.routes import RELOAD, Site
 
 NOW = 1_790_000_000.0
 PLAIN, HTML = "text/plain; charset=utf-8", "text/html; charset=utf-8"
@@ -57,6 +57,23 @@ def host() -> Iterator[Hosted]:
 def get(at: Site, path: str, method: str = "GET", **headers: str) -> Answer:
     with hosted(at) as host:
         return host.ask(path, method, **headers)
+
+
+def test_requests_are_counted_by_route_and_status() -> None:
+    """A path that nobody serves is no label of its own, and neither is what is not HTTP."""
+    counted: list[tuple[str, int]] = []
+    with hosted(replace(site(GOOD), count_request=lambda *request: counted.append(request))) as host:
+        for method, path in (("GET", "/metrics"), ("HEAD", "/metrics"), ("GET", "/x"), ("PUT", "/"), ("POST", RELOAD)):
+            host.ask(path, method)
+        say(host.place, b"GET\r\n\r\n")
+    assert counted == [
+        ("/metrics", 200),
+        ("/metrics", 200),
+        ("other", 404),
+        ("other", 405),
+        (RELOAD, 403),
+        ("other", 400),
+    ]
 
 
 # Short answers

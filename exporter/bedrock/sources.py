@@ -1,0 +1,138 @@
+"""Where botocore looks for credentials: what stands in the way there, and programs that print them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import botocore.credentials
+import botocore.session
+
+from exporter import work
+from exporter.errors import FailureReason, WalkError
+
+_LOOK = 0.1
+"""Seconds between two looks at the deadline while a program runs."""
+
+
+def refuse_mfa(session: botocore.session.Session, profile: str | None) -> None:
+    """Raise `WalkError` if a profile asks for an MFA code, for which botocore would prompt on the terminal."""
+    profiles: Mapping[str, Any] = session.full_config.get("profiles", {})
+    name, seen = profile or session.profile or "default", set[str]()
+    while isinstance(section := profiles.get(name), dict) and name not in seen:
+        seen.add(name)
+        if "role_arn" in section and "mfa_serial" in section:
+            message = f"profile {name} asks for an MFA code, which a service can't give; use a role that asks for none"
+            raise WalkError(FailureReason.CREDENTIALS, message)
+        name = str(section.get("source_profile"))
+
+
+def refuse_empty_profile(environ: Mapping[str, str]) -> None:
+    """Raise `WalkError` if a variable that names the profile is empty, which botocore takes for a name."""
+    for variable in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE"):  # in botocore's order
+        if variable in environ:
+            if not environ[variable].strip():
+                message = f"{variable} is set but empty; unset it, or name a profile of the AWS configuration"
+                raise WalkError(FailureReason.CREDENTIALS, message)
+            return
+
+
+def no_credentials(session: botocore.session.Session, profile: str | None, environ: Mapping[str, str]) -> WalkError:
+    """That there are no credentials, and in one line where they were looked for."""
+    tried = [] if profile else ["AWS_ACCESS_KEY_ID (not set)"]
+    where = f"profile {profile or session.profile or 'default'}"
+    for setting in ("credentials_file", "config_file"):
+        file = Path(session.get_config_variable(setting)).expanduser()
+        tried.append(f"{file} ({_unreadable(file) or f'nothing in {where}'})")
+    if not profile and "AWS_WEB_IDENTITY_TOKEN_FILE" not in environ:
+        tried.append("AWS_WEB_IDENTITY_TOKEN_FILE (not set)")
+    tried.append("AWS_CONTAINER_CREDENTIALS_FULL_URI (not set)")
+    if environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
+        tried.append("the instance's metadata service (AWS_EC2_METADATA_DISABLED is set)")
+    else:
+        tried.append("the instance's metadata service (no role or no answer; from a container its hop limit must be 2)")
+    return WalkError(
+        FailureReason.CREDENTIALS,
+        f"NoCredentialsError: Unable to locate credentials; tried {', '.join(tried)}",
+    )
+
+
+def _unreadable(file: Path) -> str:
+    """Why a file can't be read; empty if it can."""
+    try:
+        with file.open("rb") as opened:
+            opened.read(1)
+    except OSError as error:
+        return os.strerror(error.errno or 0)
+    return ""
+
+
+class _Program(subprocess.Popen[bytes]):
+    """A program that prints credentials: in a process group of its own, which ends with the deadline of the work."""
+
+    def __init__(self, arguments: list[str], **how: Any) -> None:  # noqa: ANN401 - as Popen takes it
+        if not arguments:
+            raise WalkError(FailureReason.CREDENTIALS, "credential_process is empty in the AWS configuration")
+        work.check()
+        super().__init__(arguments, stdin=subprocess.DEVNULL, process_group=0, **how)
+
+    def communicate(self, *_: object, **__: object) -> tuple[bytes, bytes]:
+        """What it printed. Raises `WalkError` if it fails or is too slow; its own words may hold a secret."""
+        program = str(self.args[0])  # type: ignore[index] # a list
+        try:
+            while True:
+                try:
+                    printed = super().communicate(timeout=min(_LOOK, max(0.0, work.remaining())))
+                    break
+                except subprocess.TimeoutExpired:
+                    if work.remaining() <= 0:
+                        message = (
+                            f"the credential_process {program} did not end in time, and was killed; run it by hand"
+                        )
+                        raise WalkError(FailureReason.CREDENTIALS, message) from None
+        finally:
+            self._end_group()
+        if self.returncode != 0:
+            how = f"exit code {self.returncode}" if self.returncode > 0 else f"signal {-self.returncode}"
+            message = (
+                f"Error when retrieving credentials from custom-process: {program} ended with {how}; "
+                "run it by hand, its messages are not shown for they may hold secrets"
+            )
+            raise WalkError(FailureReason.CREDENTIALS, message)
+        return printed
+
+    def _end_group(self) -> None:
+        """Kill what is left of the group, unless the program ended well, and reap what has become our child.
+
+        Under PID 1 of a container that is every orphan, and nobody else would.
+        """
+        if self.poll() != 0:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
+            self.wait()
+            for stream in (self.stdout, self.stderr):
+                if stream is not None:
+                    stream.close()
+        for _ in _orphans(self.pid):
+            pass
+
+
+def _orphans(group: int) -> Iterator[int]:
+    """Reaps the children of this process that are in a process group and have ended."""
+    with contextlib.suppress(ChildProcessError):
+        while (pid := os.waitpid(-group, os.WNOHANG)[0]) != 0:
+            yield pid
+
+
+class _ProcessProvider(botocore.credentials.ProcessProvider):
+    def __init__(self, profile_name: str, load_config: Any) -> None:  # noqa: ANN401 - botocore's
+        super().__init__(profile_name, load_config, popen=_Program)
+
+
+# botocore looks the class up each time, for the source profiles of roles too; no other seam reaches these.
+botocore.credentials.ProcessProvider = _ProcessProvider

@@ -1,0 +1,82 @@
+"""What people see on the dashboards: tables, numbers and bars as Grafana's own libraries draw them, in Chromium."""
+
+import html
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from e2e.processes import Prometheus, clean_environment, prometheus, serving, wait_for
+
+from exporter.jobs.families import JOBS_PREFIX
+from tools import pictures
+
+pytestmark = [
+    pytest.mark.e2e,
+    pytest.mark.skipif("BROWSER" not in os.environ, reason="npm and Chromium are needed; `make test-browser` runs it"),
+]
+
+SECONDS = 1800
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """A Prometheus that has scraped the demo for some seconds."""
+    home = tmp_path_factory.mktemp("demo")
+    with (
+        serving(["--demo"], home, clean_environment(home)) as demo,
+        prometheus({"demo": demo.url}, tmp_path_factory.mktemp("prometheus")) as server,
+    ):
+        wait_for("a job that waits", lambda: server.query(f"{JOBS_PREFIX}job_waiting_seconds offset 3s"))
+        yield server
+
+
+@pytest.fixture(scope="module")
+def script() -> Path:
+    into = pictures.ROOT / "build" / "grafana"
+    into.mkdir(parents=True, exist_ok=True)
+    return pictures.bundle(into)
+
+
+def texts_of(board: str, script: Path, answers: pictures.Answers, now: int, file: Path) -> dict[str, list[str]]:
+    """Title of a panel → the texts that it shows, from left to right and top to bottom."""
+    file.write_text(pictures.page(script, pictures.BOARDS[board], answers, SECONDS, now))
+    dom = pictures.chromium(file, "--dump-dom", height=pictures.height_of(pictures.BOARDS[board]))
+    assert "<title>rendered</title>" in dom
+    sections = re.findall(r'<section[^>]* data-title="([^"]+)".*?</h3>(.*?)</section>', dom, re.DOTALL)
+    return {
+        html.unescape(title): [html.unescape(text) for text in re.findall(r">([^<]+)<", rest)]
+        for title, rest in sections
+    }
+
+
+@pytest.mark.parametrize("board", pictures.BOARDS)
+def test_cells_say_what_they_are_about(board: str, server: Prometheus, script: Path, tmp_path: Path) -> None:
+    """Every panel is drawn; where a table has rows, no cell has the text of an empty panel."""
+    now = int(time.time())
+    values = {"job_id": pictures.longest_waiting(server.url)}
+    answers = pictures.ask(server.url, pictures.BOARDS[board], values, SECONDS, now)
+    shown = texts_of(board, script, answers, now, tmp_path / "page.html")
+    for panel in pictures.BOARDS[board]["panels"]:
+        if panel["type"] == "row":
+            continue
+        texts = shown[panel["title"]]
+        assert texts, panel["title"]
+        if any(answers[panel["id"]].values()):
+            assert panel["fieldConfig"]["defaults"]["noValue"] not in texts, panel["title"]
+    if board == "job":
+        assert "\N{EN DASH}" in shown["Sub-tasks"]  # the training has not started
+    if board == "overview":
+        assert "\N{EN DASH}" in shown["Running jobs"]  # most jobs do not wait
+
+
+@pytest.mark.parametrize("board", pictures.BOARDS)
+def test_empty_panels_say_why(board: str, script: Path, tmp_path: Path) -> None:
+    """Where Prometheus knows nothing, every panel says so in its own words, once."""
+    panels = [panel for panel in pictures.BOARDS[board]["panels"] if panel["type"] != "row"]
+    shown = texts_of(board, script, {panel["id"]: {} for panel in panels}, int(time.time()), tmp_path / "page.html")
+    assert {panel["title"]: panel["fieldConfig"]["defaults"]["noValue"] for panel in panels} == {
+        title: " ".join(texts) for title, texts in shown.items()
+    }
