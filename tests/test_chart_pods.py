@@ -146,7 +146,9 @@ def reused(tmp_path_factory: pytest.TempPathFactory) -> Path:
     chart = shutil.copytree(CHART, tmp_path_factory.mktemp("reused") / "helm")
     older = (DATA / "chart" / "values-before.yaml").read_text(encoding="utf-8")
     assert DEFAULTS.keys() - yaml.safe_load(older).keys() > {"openshift", "configMap", "ingress"}
-    (chart / "values.yaml").write_text(older, encoding="utf-8")
+    assert "    jobFailed: 1h\n" in older
+    changed = older.replace("    jobFailed: 1h\n", "    jobFailed: 12h\n")  # a default that is another one now
+    (chart / "values.yaml").write_text(changed, encoding="utf-8")
     return chart
 
 

@@ -1,28 +1,29 @@
-{{/* Written by tools/rules.py from monitoring/alerts.py: `make docs`. */}}
+{{/* Written by tools/rules.py from monitoring: `make docs`. */}}
 {{- define "bedrock-customization-exporter.rules" -}}
 {{- $values := .Values.prometheusRule }}
-{{- $thresholds := $values.thresholds }}
-{{- $replica := join ", " $values.replicaLabels }}
+{{- $thresholds := merge (dict) $values.thresholds (dict "jobFailed" "12h" "jobWaiting" "2h" "jobQueued" "24h" "jobValidation" "45m" "jobDataProcessing" "3h" "jobTraining" "48h" "subtaskSlow" 3 "jobNotProgressing" "12h" "jobSlow" 2 "jobStopping" "1h" "targetDown" "10m" "targetStale" "15m" "throttled" 5 "jobSeriesOmitted" "1h" "configReloadFailed" "5m" "discoveryFailed" "3h" "exporterDown" "5m") }}
+{{- $replica := concat (list "instance" "pod" "container" "endpoint" "node" "pod_name" "pod_uid" "pod_ip" "host" "host_ip" "node_name" "kubernetes_pod_name" "kubernetes_node" "prometheus_replica" "replica" "pod_template_hash" "controller_revision_hash" "pod_template_generation" "apps_kubernetes_io_pod_index" "statefulset_kubernetes_io_pod_name" "helm_sh_chart" "chart" "app_kubernetes_io_version" "version") (default list $values.replicaLabels) | uniq | join ", " }}
 {{- $scope := include "bedrock-customization-exporter.rules.scope" . -}}
 groups:
   - name: bedrock-customization-jobs
     rules:
       - record: target:bedrock_exporter_target_last_success_timestamp_seconds:known
         expr: |-
-          max without ({{ $replica }}) (0 < bedrock_exporter_target_last_success_timestamp_seconds{{ "{" }}{{ $scope }}} <= time())
+          max without ({{ $replica }}) (bedrock_exporter_target_last_success_timestamp_seconds{{ "{" }}{{ $scope }}} <= time() and bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1)
           or
           max without ({{ $replica }}) (bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1) * 0 + time()
           or
-          max without ({{ $replica }}) (max_over_time(target:bedrock_exporter_target_last_success_timestamp_seconds:known{{ "{" }}{{ $scope }}}[7d])) > time() - 691200
+          max without ({{ $replica }}) (max_over_time(target:bedrock_exporter_target_last_success_timestamp_seconds:known{{ "{" }}{{ $scope }}}[1h])) > time() - 691200
       - record: customization_job:bedrock_model_customization_job_info:queued
         expr: |-
-          max by (aws_account_id, aws_region, customization_type, base_model, job_id) (bedrock_model_customization_job_info{{ "{" }}{{ $scope }}})
+          max by (aws_account_id, aws_region, customization_type, base_model, job_id) (bedrock_model_customization_job_info{{ "{" }}{{ $scope }}} and on (aws_account_id, aws_region, job_id) bedrock_model_customization_job_waiting_seconds{{ "{" }}{{ $scope }}})
           unless on (aws_account_id, aws_region, job_id) bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, status=~"Failed|Stopped"}
           unless on (aws_account_id, aws_region, job_id) bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, subtask="training", status="Completed"}
           and on (aws_account_id, aws_region, customization_type, base_model)
             (
               max by (aws_account_id, aws_region, customization_type, base_model, job_id) (bedrock_model_customization_job_info{{ "{" }}{{ $scope }}})
-              and on (aws_account_id, aws_region, job_id) time() - bedrock_model_customization_subtask_started_timestamp_seconds{{ "{" }}{{ $scope }}} < {{ include "bedrock-customization-exporter.rules.seconds" $thresholds.jobWaiting }}
+              and on (aws_account_id, aws_region, job_id)
+                {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobWaiting" "time() - bedrock_model_customization_subtask_started_timestamp_seconds{$matchers$types} < $threshold" $scope) | nindent 16 }}
             )
       {{- if not (has "BedrockCustomizationJobFailed" $values.disabled) }}
       - record: customization_job:bedrock_model_customization_job_status:failed
@@ -37,7 +38,7 @@ groups:
             )
             < ignoring (job_id, job_name, customization_type, subtask) group_left ()
               (
-                time() - max without ({{ $replica }}) (max_over_time(target:bedrock_exporter_target_last_success_timestamp_seconds:known{{ "{" }}{{ $scope }}}[7d] offset {{ $thresholds.jobFailed }}))
+                time() - max without ({{ $replica }}) (max_over_time(target:bedrock_exporter_target_last_success_timestamp_seconds:known{{ "{" }}{{ $scope }}}[7d:15m] offset {{ $thresholds.jobFailed }}))
                 or (
                   max without ({{ $replica }}) (bedrock_exporter_target_up{{ "{" }}{{ $scope }}})
                   or
@@ -55,7 +56,7 @@ groups:
           or
           (max_over_time(customization_job:bedrock_model_customization_job_status:failed{{ "{" }}{{ $scope }}}[1h]) > 0) * 0 - 1
       - alert: BedrockCustomizationJobFailed
-        expr: customization_job:bedrock_model_customization_job_status:failed{{ "{" }}{{ $scope }}} > 0
+        expr: last_over_time(customization_job:bedrock_model_customization_job_status:failed{{ "{" }}{{ $scope }}}[15m]) > 0
         labels:
           {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockCustomizationJobFailed" "critical") | nindent 10 }}
         annotations:
@@ -64,8 +65,8 @@ groups:
           runbook_url: "{{ $values.runbookUrl }}{{`/BedrockCustomizationJobFailed.md`}}"
           dashboard_url: "{{ $values.dashboardUrl }}{{`/d/bedrock-customization-job?var-account={{ $labels.aws_account_id | urlquery }}&var-region={{ $labels.aws_region | urlquery }}&var-job_id={{ $labels.job_id | urlquery }}`}}"
       {{- end }}
-      {{- if not (has "BedrockCustomizationJobInvalid" $values.disabled) }}
-      - record: customization_job:bedrock_model_customization_job_status:failed_in_validation
+      {{- if not (has "BedrockCustomizationJobFailedValidation" $values.disabled) }}
+      - record: customization_job:bedrock_model_customization_job_status:failed_validation
         expr: |-
           (
             max without ({{ $replica }}) (
@@ -77,7 +78,7 @@ groups:
             )
             < ignoring (job_id, job_name, customization_type, subtask) group_left ()
               (
-                time() - max without ({{ $replica }}) (max_over_time(target:bedrock_exporter_target_last_success_timestamp_seconds:known{{ "{" }}{{ $scope }}}[7d] offset {{ $thresholds.jobFailed }}))
+                time() - max without ({{ $replica }}) (max_over_time(target:bedrock_exporter_target_last_success_timestamp_seconds:known{{ "{" }}{{ $scope }}}[7d:15m] offset {{ $thresholds.jobFailed }}))
                 or (
                   max without ({{ $replica }}) (bedrock_exporter_target_up{{ "{" }}{{ $scope }}})
                   or
@@ -87,21 +88,21 @@ groups:
           )
           and on (aws_account_id, aws_region, job_id) bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, subtask="validation", status="Failed"}
           or
-          (last_over_time(customization_job:bedrock_model_customization_job_status:failed_in_validation{{ "{" }}{{ $scope }}}[1h]) > 0 and ignoring (job_id, job_name, customization_type, subtask) (
+          (last_over_time(customization_job:bedrock_model_customization_job_status:failed_validation{{ "{" }}{{ $scope }}}[1h]) > 0 and ignoring (job_id, job_name, customization_type, subtask) (
             max without ({{ $replica }}) (bedrock_exporter_target_up{{ "{" }}{{ $scope }}})
             or
             max without ({{ $replica }}) (last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}}[1h])) * 0
           ) == 0)
           or
-          (max_over_time(customization_job:bedrock_model_customization_job_status:failed_in_validation{{ "{" }}{{ $scope }}}[1h]) > 0) * 0 - 1
-      - alert: BedrockCustomizationJobInvalid
-        expr: customization_job:bedrock_model_customization_job_status:failed_in_validation{{ "{" }}{{ $scope }}} > 0
+          (max_over_time(customization_job:bedrock_model_customization_job_status:failed_validation{{ "{" }}{{ $scope }}}[1h]) > 0) * 0 - 1
+      - alert: BedrockCustomizationJobFailedValidation
+        expr: last_over_time(customization_job:bedrock_model_customization_job_status:failed_validation{{ "{" }}{{ $scope }}}[15m]) > 0
         labels:
-          {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockCustomizationJobInvalid" "warning") | nindent 10 }}
+          {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockCustomizationJobFailedValidation" "warning") | nindent 10 }}
         annotations:
           summary: "{{`Job {{ $labels.job_name }} has failed in validation`}}"
           description: "{{`The {{ $labels.customization_type }} job {{ $labels.job_name }} ({{ $labels.job_id }}) of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }} failed {{ $value | humanizeDuration }} ago, in validation. Bedrock's failure message says what is wrong with its data.`}}"
-          runbook_url: "{{ $values.runbookUrl }}{{`/BedrockCustomizationJobInvalid.md`}}"
+          runbook_url: "{{ $values.runbookUrl }}{{`/BedrockCustomizationJobFailedValidation.md`}}"
           dashboard_url: "{{ $values.dashboardUrl }}{{`/d/bedrock-customization-job?var-account={{ $labels.aws_account_id | urlquery }}&var-region={{ $labels.aws_region | urlquery }}&var-job_id={{ $labels.job_id | urlquery }}`}}"
       {{- end }}
       {{- if not (has "BedrockCustomizationJobStuck" $values.disabled) }}
@@ -110,13 +111,13 @@ groups:
           max without ({{ $replica }}) (
             (
               (
-                {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobValidation" "bedrock_model_customization_subtask_duration_seconds{$matchers, subtask=\"validation\"$types} > $threshold" $scope) | nindent 16 }}
+                {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobValidation" "time() - bedrock_model_customization_subtask_started_timestamp_seconds{$matchers, subtask=\"validation\"$types} > $threshold" $scope) | nindent 16 }}
                 or
-                {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobDataProcessing" "bedrock_model_customization_subtask_duration_seconds{$matchers, subtask=\"data_processing\"$types} > $threshold" $scope) | nindent 16 }}
+                {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobDataProcessing" "time() - bedrock_model_customization_subtask_started_timestamp_seconds{$matchers, subtask=\"data_processing\"$types} > $threshold" $scope) | nindent 16 }}
               )
-              and ignoring (status) bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, status="InProgress"}
+              and ignoring (status) bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, status=~"InProgress|Stopping"}
               unless
-              {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "subtaskSlow" "bedrock_model_customization_subtask_duration_seconds{$matchers$types} <= $threshold * bedrock_model_customization_subtask_expected_duration_seconds{$matchers}" $scope) | nindent 14 }}
+              {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "subtaskSlow" "time() - bedrock_model_customization_subtask_started_timestamp_seconds{$matchers$types} <= $threshold * bedrock_model_customization_subtask_expected_duration_seconds{$matchers}" $scope) | nindent 14 }}
             )
             and ignoring (status, subtask) bedrock_model_customization_job_status{{ "{" }}{{ $scope }}, status="InProgress"} == 1
             and ignoring (job_id, job_name, customization_type, subtask) bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1
@@ -130,7 +131,7 @@ groups:
           or
           (max_over_time(customization_job:bedrock_model_customization_subtask_duration_seconds:stuck{{ "{" }}{{ $scope }}}[1h]) > 0) * 0 - 1
       - alert: BedrockCustomizationJobStuck
-        expr: customization_job:bedrock_model_customization_subtask_duration_seconds:stuck{{ "{" }}{{ $scope }}} > 0
+        expr: last_over_time(customization_job:bedrock_model_customization_subtask_duration_seconds:stuck{{ "{" }}{{ $scope }}}[15m]) > 0
         labels:
           {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockCustomizationJobStuck" "critical") | nindent 10 }}
         annotations:
@@ -143,11 +144,11 @@ groups:
       - record: customization_job:bedrock_model_customization_job_waiting_seconds:stuck
         expr: |-
           max without ({{ $replica }}) (
-            {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobWaiting" "bedrock_model_customization_job_waiting_seconds{$matchers$types} > $threshold" $scope) | nindent 12 }}
+            {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobWaiting" "time() - bedrock_model_customization_job_created_timestamp_seconds{$matchers$types} - (bedrock_model_customization_job_duration_seconds{$matchers$types} - bedrock_model_customization_job_waiting_seconds{$matchers$types}) > $threshold" $scope) | nindent 12 }}
             and ignoring (job_id, job_name, customization_type, subtask) bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1
           )
           unless on (aws_account_id, aws_region, job_id)
-            (bedrock_model_customization_job_waiting_seconds{{ "{" }}{{ $scope }}} <= {{ include "bedrock-customization-exporter.rules.seconds" $thresholds.jobQueued }} and on (aws_account_id, aws_region, job_id) customization_job:bedrock_model_customization_job_info:queued)
+            (bedrock_model_customization_job_waiting_seconds{{ "{" }}{{ $scope }}} <= {{ include "bedrock-customization-exporter.rules.seconds" $thresholds.jobQueued }} and on (aws_account_id, aws_region, job_id) customization_job:bedrock_model_customization_job_info:queued{{ "{" }}{{ $scope }}})
           or
           (last_over_time(customization_job:bedrock_model_customization_job_waiting_seconds:stuck{{ "{" }}{{ $scope }}}[1h]) > 0 and ignoring (job_id, job_name, customization_type, subtask) (
             max without ({{ $replica }}) (bedrock_exporter_target_up{{ "{" }}{{ $scope }}})
@@ -157,7 +158,7 @@ groups:
           or
           (max_over_time(customization_job:bedrock_model_customization_job_waiting_seconds:stuck{{ "{" }}{{ $scope }}}[1h]) > 0) * 0 - 1
       - alert: BedrockCustomizationJobWaiting
-        expr: customization_job:bedrock_model_customization_job_waiting_seconds:stuck{{ "{" }}{{ $scope }}} > 0
+        expr: last_over_time(customization_job:bedrock_model_customization_job_waiting_seconds:stuck{{ "{" }}{{ $scope }}}[15m]) > 0
         labels:
           {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockCustomizationJobWaiting" "critical") | nindent 10 }}
         annotations:
@@ -171,17 +172,18 @@ groups:
         expr: |-
           max without ({{ $replica }}, subtask) (
             (
-              {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobTraining" "bedrock_model_customization_subtask_duration_seconds{$matchers, subtask=\"training\"$types} > $threshold" $scope) | nindent 14 }}
-                and ignoring (status) bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, status="InProgress"}
+              {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobTraining" "time() - bedrock_model_customization_subtask_started_timestamp_seconds{$matchers, subtask=\"training\"$types} > $threshold" $scope) | nindent 14 }}
+                and ignoring (status) bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, status=~"InProgress|Stopping"}
                 unless bedrock_model_customization_subtask_expected_duration_seconds{{ "{" }}{{ $scope }}}
               or
               (
-                {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobNotProgressing" "bedrock_model_customization_job_time_since_last_modified_seconds{$matchers$types} > $threshold" $scope) | nindent 16 }}
+                {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobNotProgressing" "time() - bedrock_model_customization_job_last_modified_timestamp_seconds{$matchers$types} > $threshold" $scope) | nindent 16 }}
                 or
-                {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobTraining" "bedrock_model_customization_job_duration_seconds{$matchers$types} > $threshold" $scope) | nindent 16 }}
+                {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobTraining" "time() - bedrock_model_customization_job_created_timestamp_seconds{$matchers$types} > $threshold" $scope) | nindent 16 }}
               )
                 unless bedrock_model_customization_job_expected_duration_seconds{{ "{" }}{{ $scope }}}
-                unless ignoring (subtask, status) bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}}
+                unless ignoring (subtask, status) (bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, status=~"InProgress|Stopping"} and ignoring (status) bedrock_model_customization_subtask_started_timestamp_seconds{{ "{" }}{{ $scope }}})
+                unless bedrock_model_customization_job_waiting_seconds{{ "{" }}{{ $scope }}}
             )
             and ignoring (status, subtask) bedrock_model_customization_job_status{{ "{" }}{{ $scope }}, status="InProgress"} == 1
             and ignoring (job_id, job_name, customization_type, subtask) bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1
@@ -195,7 +197,7 @@ groups:
           or
           (max_over_time(customization_job:bedrock_model_customization_job_time_since_last_modified_seconds:stuck{{ "{" }}{{ $scope }}}[1h]) > 0) * 0 - 1
       - alert: BedrockCustomizationJobNotProgressing
-        expr: customization_job:bedrock_model_customization_job_time_since_last_modified_seconds:stuck{{ "{" }}{{ $scope }}} > 0
+        expr: last_over_time(customization_job:bedrock_model_customization_job_time_since_last_modified_seconds:stuck{{ "{" }}{{ $scope }}}[15m]) > 0
         labels:
           {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockCustomizationJobNotProgressing" "warning") | nindent 10 }}
         annotations:
@@ -209,11 +211,25 @@ groups:
         expr: |-
           max without ({{ $replica }}, subtask) (
             (
-              {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "subtaskSlow" "bedrock_model_customization_subtask_duration_seconds{$matchers, subtask=\"training\"$types} > $threshold * bedrock_model_customization_subtask_expected_duration_seconds{$matchers}" $scope) | nindent 14 }}
-                and ignoring (status) bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, status="InProgress"}
+              {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "subtaskSlow" "time() - bedrock_model_customization_subtask_started_timestamp_seconds{$matchers, subtask=\"training\"$types} > $threshold * bedrock_model_customization_subtask_expected_duration_seconds{$matchers}" $scope) | nindent 14 }}
+                and ignoring (status) bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, status=~"InProgress|Stopping"}
+                unless on (aws_account_id, aws_region, job_id)
+                  (
+                    max by (aws_account_id, aws_region, job_id, customization_type, base_model) (bedrock_model_customization_job_info{{ "{" }}{{ $scope }}})
+                    * on (aws_account_id, aws_region, job_id) group_left ()
+                      max by (aws_account_id, aws_region, job_id) (
+                        (time() - bedrock_model_customization_subtask_started_timestamp_seconds{{ "{" }}{{ $scope }}, subtask="training"}) / bedrock_model_customization_subtask_expected_duration_seconds{{ "{" }}{{ $scope }}}
+                      )
+                    <= on (aws_account_id, aws_region, customization_type, base_model) group_left ()
+                      max by (aws_account_id, aws_region, customization_type, base_model) (
+                        bedrock_model_customization_completed_subtask_duration_seconds{{ "{" }}{{ $scope }}, subtask="training", quantile="0.95"}
+                        / ignoring (quantile) bedrock_model_customization_completed_subtask_duration_seconds{{ "{" }}{{ $scope }}, subtask="training", quantile="0.5"}
+                      ) ^ 1.25
+                  )
               or
-              {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobSlow" "bedrock_model_customization_job_duration_seconds{$matchers$types} > $threshold * bedrock_model_customization_job_expected_duration_seconds{$matchers}" $scope) | nindent 14 }}
-                unless ignoring (subtask, status) bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}}
+              {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobSlow" "time() - bedrock_model_customization_job_created_timestamp_seconds{$matchers$types} > $threshold * bedrock_model_customization_job_expected_duration_seconds{$matchers}" $scope) | nindent 14 }}
+                unless ignoring (subtask, status) (bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, status=~"InProgress|Stopping"} and ignoring (status) bedrock_model_customization_subtask_started_timestamp_seconds{{ "{" }}{{ $scope }}})
+                unless bedrock_model_customization_job_waiting_seconds{{ "{" }}{{ $scope }}}
             )
             and ignoring (status, subtask) bedrock_model_customization_job_status{{ "{" }}{{ $scope }}, status="InProgress"} == 1
             and ignoring (job_id, job_name, customization_type, subtask) bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1
@@ -221,10 +237,12 @@ groups:
           or
           (max without ({{ $replica }}, subtask) (
             (
-              bedrock_model_customization_subtask_duration_seconds{{ "{" }}{{ $scope }}, subtask="training"}
+              time() - bedrock_model_customization_subtask_started_timestamp_seconds{{ "{" }}{{ $scope }}, subtask="training"}
+                and ignoring (status) bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, status=~"InProgress|Stopping"}
               or
-              bedrock_model_customization_job_duration_seconds{{ "{" }}{{ $scope }}}
-                unless ignoring (subtask, status) bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}}
+              time() - bedrock_model_customization_job_created_timestamp_seconds{{ "{" }}{{ $scope }}}
+                unless ignoring (subtask, status) (bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, status=~"InProgress|Stopping"} and ignoring (status) bedrock_model_customization_subtask_started_timestamp_seconds{{ "{" }}{{ $scope }}})
+                unless bedrock_model_customization_job_waiting_seconds{{ "{" }}{{ $scope }}}
             )
             and ignoring (status, subtask) bedrock_model_customization_job_status{{ "{" }}{{ $scope }}, status="InProgress"} == 1
             and ignoring (job_id, job_name, customization_type, subtask) bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1
@@ -238,7 +256,7 @@ groups:
           or
           (max_over_time(customization_job:bedrock_model_customization_job_duration_seconds:slow{{ "{" }}{{ $scope }}}[1h]) > 0) * 0 - 1
       - alert: BedrockCustomizationJobSlow
-        expr: customization_job:bedrock_model_customization_job_duration_seconds:slow{{ "{" }}{{ $scope }}} > 0
+        expr: last_over_time(customization_job:bedrock_model_customization_job_duration_seconds:slow{{ "{" }}{{ $scope }}}[15m]) > 0
         labels:
           {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockCustomizationJobSlow" "warning") | nindent 10 }}
         annotations:
@@ -252,7 +270,7 @@ groups:
         expr: |-
           max without ({{ $replica }}) (
             (
-              {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobStopping" "(bedrock_model_customization_job_time_since_last_modified_seconds{$matchers$types} or bedrock_model_customization_job_duration_seconds{$matchers$types}) > $threshold" $scope) | nindent 14 }}
+              {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobStopping" "time() - (bedrock_model_customization_job_last_modified_timestamp_seconds{$matchers$types} or bedrock_model_customization_job_created_timestamp_seconds{$matchers$types}) > $threshold" $scope) | nindent 14 }}
             )
             and ignoring (status, subtask) bedrock_model_customization_job_status{{ "{" }}{{ $scope }}, status="Stopping"} == 1
             and ignoring (job_id, job_name, customization_type, subtask) bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1
@@ -268,7 +286,7 @@ groups:
           or
           (max_over_time(customization_job:bedrock_model_customization_job_status:stopping{{ "{" }}{{ $scope }}}[1h]) > 0) * 0 - 1
       - alert: BedrockCustomizationJobStopping
-        expr: customization_job:bedrock_model_customization_job_status:stopping{{ "{" }}{{ $scope }}} > 0
+        expr: last_over_time(customization_job:bedrock_model_customization_job_status:stopping{{ "{" }}{{ $scope }}}[15m]) > 0
         labels:
           {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockCustomizationJobStopping" "warning") | nindent 10 }}
         annotations:
@@ -281,9 +299,9 @@ groups:
     rules:
       - record: instance:bedrock_exporter_build_info:known
         expr: |-
-          group by (namespace, job, instance) (last_over_time(bedrock_exporter_build_info{{ "{" }}{{ $scope }}}[1d]))
+          group by (cluster, namespace, job, instance) (last_over_time(bedrock_exporter_build_info{{ "{" }}{{ $scope }}}[1d]))
           or
-          (group by (namespace, job, instance) (up{{ "{" }}{{ $scope }}}) and last_over_time(instance:bedrock_exporter_build_info:known[15m]))
+          (group by (cluster, namespace, job, instance) (up{{ "{" }}{{ $scope }}}) and last_over_time(instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}}[15m]))
       {{- if not (has "BedrockExporterTargetDown" $values.disabled) }}
       - alert: BedrockExporterTargetDown
         expr: |-
@@ -325,8 +343,12 @@ groups:
       {{- if not (has "BedrockExporterThrottled" $values.disabled) }}
       - alert: BedrockExporterThrottled
         expr: |-
-          max without ({{ $replica }}) (increase(bedrock_exporter_target_walk_failures_total{{ "{" }}{{ $scope }}, reason="throttled"}[30m]))
-          >= {{ $thresholds.throttled }}
+          max without ({{ $replica }}) (increase(bedrock_exporter_target_walk_failures_total{{ "{" }}{{ $scope }}, reason="throttled"}[30m])) >= {{ $thresholds.throttled }}
+          and ignoring (reason) (
+            max without ({{ $replica }}) (last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}, aws_account_id!="unknown"}[5m]))
+            or
+            max without ({{ $replica }}) (bedrock_exporter_target_up{{ "{" }}{{ $scope }}, aws_account_id="unknown"})
+          ) >= 0
         labels:
           {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockExporterThrottled" "warning") | nindent 10 }}
         annotations:
@@ -376,16 +398,16 @@ groups:
       {{- if not (has "BedrockExporterDown" $values.disabled) }}
       - alert: BedrockExporterDown
         expr: |-
-          up{{ "{" }}{{ $scope }}} == 0 and on (namespace, job, instance) instance:bedrock_exporter_build_info:known
-          and on (namespace, job, instance)
+          up{{ "{" }}{{ $scope }}} == 0 and on (cluster, namespace, job, instance) instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}}
+          and on (cluster, namespace, job, instance)
             (
-              instance:bedrock_exporter_build_info:known unless on (namespace, job) (up{{ "{" }}{{ $scope }}} == 1 and on (namespace, job, instance) instance:bedrock_exporter_build_info:known)
+              instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}} unless on (cluster, namespace, job) (up{{ "{" }}{{ $scope }}} == 1 and on (cluster, namespace, job, instance) instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}})
               or
               last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}, aws_account_id!="unknown"}[1d])
               unless on (aws_account_id, aws_region) bedrock_exporter_target_up{{ "{" }}{{ $scope }}}
             )
           or
-          absent(bedrock_exporter_build_info{{ "{" }}{{ $scope }}}) unless on () (up{{ "{" }}{{ $scope }}} == 0 and on (namespace, job, instance) instance:bedrock_exporter_build_info:known)
+          absent(bedrock_exporter_build_info{{ "{" }}{{ $scope }}}) unless on () (up{{ "{" }}{{ $scope }}} == 0 and on (cluster, namespace, job, instance) instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}})
         for: {{ $thresholds.exporterDown }}
         labels:
           {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockExporterDown" "critical") | nindent 10 }}
@@ -398,10 +420,10 @@ groups:
       {{- if not (has "BedrockExporterReplicaDown" $values.disabled) }}
       - alert: BedrockExporterReplicaDown
         expr: |-
-          up{{ "{" }}{{ $scope }}} == 0 and on (namespace, job, instance) instance:bedrock_exporter_build_info:known
-          unless on (namespace, job, instance)
+          up{{ "{" }}{{ $scope }}} == 0 and on (cluster, namespace, job, instance) instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}}
+          unless on (cluster, namespace, job, instance)
             (
-              instance:bedrock_exporter_build_info:known unless on (namespace, job) (up{{ "{" }}{{ $scope }}} == 1 and on (namespace, job, instance) instance:bedrock_exporter_build_info:known)
+              instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}} unless on (cluster, namespace, job) (up{{ "{" }}{{ $scope }}} == 1 and on (cluster, namespace, job, instance) instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}})
               or
               last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}, aws_account_id!="unknown"}[1d])
               unless on (aws_account_id, aws_region) bedrock_exporter_target_up{{ "{" }}{{ $scope }}}
