@@ -25,7 +25,7 @@ LOCK = $(call venv,$(NEWEST))/bin/uv pip compile --quiet --upgrade --universal -
 
 # What the tests run for real: command=Debian package.
 PACKAGES := promtool=prometheus prometheus=prometheus systemd-analyze=systemd amtool=prometheus-alertmanager \
-	prometheus-alertmanager=prometheus-alertmanager
+	prometheus-alertmanager=prometheus-alertmanager prometheus-node-exporter=prometheus-node-exporter
 
 .DEFAULT_GOAL := help
 .PHONY: help demo run test test-browser test-unit test-unit-oldest bench soak signal-quality lint docs dist image lock version packages clean
@@ -53,7 +53,8 @@ bench: $(call venv,$(NEWEST))/tested ## Cost of a walk and of a scrape, against 
 	$(tests) -m benchmarks --json docs/performance.json --figure docs/performance.svg $(FLAGS)
 	$(tests) -m benchmarks.profile > docs/performance-profile.txt
 
-test-browser: $(call venv,$(NEWEST))/tested packages ## The dashboards, drawn by Grafana's own libraries; needs npm and Chromium
+test-browser: PACKAGES += npm=npm chromium=chromium
+test-browser: $(call venv,$(NEWEST))/tested packages ## The dashboards, drawn by Grafana's own libraries in Chromium
 	BROWSER=1 $(call venv,$(NEWEST))/bin/python -m pytest tests/browser $(PYTEST_FLAGS)
 
 soak: $(call venv,$(NEWEST))/tested ## Months of uptime in minutes: whether memory, threads or connections pile up

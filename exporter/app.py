@@ -11,14 +11,18 @@ from collections.abc import Callable, Sequence
 
 from exporter import descriptors
 from exporter.bedrock.clients import Clients
+from exporter.bedrock.details import DetailReader
 from exporter.bedrock.organizations import list_accounts
 from exporter.bedrock.pages import TargetReader
 from exporter.config.config import Config, ConfigError
+from exporter.config.effective import effective
 from exporter.errors import WalkError, describe_bug
+from exporter.fleet.asker import Asker
 from exporter.fleet.discovery import TIMEOUT, AccountList, ListAccounts
-from exporter.fleet.fleet import Desired, Fleet, NewWalker
+from exporter.fleet.fleet import Desired, Fleet, NewAsker, NewWalker
 from exporter.fleet.page import compose
 from exporter.fleet.state import TargetState
+from exporter.fleet.turns import Turns
 from exporter.fleet.walk import TargetWalker
 from exporter.jobs.page import Format
 from exporter.targets.accounts import Account, Discovery
@@ -69,7 +73,7 @@ class App:
         self._accounts = AccountList(self._accounts_changed, self._telemetry.discovery, time.time)
         self._loader = Worker("load configuration", "is its disk reachable?")
         self._lister = Worker("list accounts", "check the network, DNS and the proxy")
-        self._new_walker, self._list_accounts = self._connect(config)
+        self._new_walker, self._new_asker, self._list_accounts = self._connect(config)
         self._accounts.configure(config.discovery, self._list_accounts)
         self.fleet = Fleet(
             self._desired(),
@@ -84,6 +88,8 @@ class App:
             ready=lambda: self.fleet.ready,
             metrics=self._metrics,
             now=time.time,
+            started=time.time(),
+            config=lambda: effective(self._config),
             reload=self.reload if lifecycle else None,
             count_request=self._telemetry.count_http_request,
             count_cut=self._telemetry.count_connection_cut,
@@ -143,15 +149,16 @@ class App:
                 return self._keep([fault], traceback=bug)
             before, self._config = self._config, config
             if _connections(config) != _connections(before):
-                self._new_walker, self._list_accounts = self._connect(config)
+                self._new_walker, self._new_asker, self._list_accounts = self._connect(config)
             self._accounts.configure(config.discovery, self._list_accounts)
             self.fleet.reconcile(self._desired())
             self._loaded()
             _log.info("configuration reloaded", extra={"sha256": config.digest, "targets": self.targets})
             return []
 
-    def _connect(self, config: Config) -> tuple[NewWalker, ListAccounts]:
-        """How targets are walked, and accounts listed, with these settings."""
+    def _connect(self, config: Config) -> tuple[NewWalker, NewAsker, ListAccounts]:
+        """How targets are walked, details asked for, and accounts listed, with these settings."""
+        turns = Turns(config.details.calls_per_second)
         wanted = descriptors.wanted(_most_connections(config))
         if wanted > descriptors.limit():
             _log.warning(
@@ -172,6 +179,7 @@ class App:
 
         return (
             lambda target: TargetWalker(TargetReader(target, clients), f"walk {target.name} {target.region}"),
+            lambda target: Asker(DetailReader(target, clients), turns, f"details {target.name} {target.region}"),
             list_all,
         )
 
@@ -183,6 +191,8 @@ class App:
             budget=config.budget,
             new_walker=self._new_walker,
             complete=self._accounts.complete,
+            details=config.details,
+            new_asker=self._new_asker,
         )
 
     def _accounts_changed(self) -> None:
@@ -211,6 +221,6 @@ def _most_connections(config: Config) -> int:
 
 
 def _connections(config: Config) -> tuple[object, ...]:
-    """What makes another set of clients."""
+    """What makes another set of clients, and of turns for details."""
     enough = descriptors.wanted(_most_connections(config)) <= descriptors.limit()
-    return config.aws, config.schedule.concurrency, enough
+    return config.aws, config.schedule.concurrency, enough, config.details.calls_per_second

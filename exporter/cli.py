@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from exporter.doctor.seen import Seen
     from exporter.simulator import Simulator
     from exporter.targets.shard import Shard
+    from exporter.web.config.settings import WebConfig
+    from exporter.web.files import WebFiles
+    from exporter.web.security import Security
+
+    Secured = tuple[WebFiles, WebConfig]
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         shard = command_line.shard(flags, socket.gethostname())
     except ValueError as error:
         parser.error(str(error))
+    if flags.demo and flags.web_config is not None:
+        parser.error("--demo serves plain HTTP to this machine; leave --web.config.file out")
     tune_process()
     with contextlib.closing(log.configure(flags.log_level, flags.log_format, scrub=scrub)), log.catching():
         try:
@@ -70,19 +77,45 @@ def _run(flags: argparse.Namespace, shard: Shard) -> int:
             from exporter import demo  # noqa: PLC0415
 
             simulator = stack.enter_context(demo.start(os.environ))
-        try:
-            config = _load(flags)
-        except ConfigError as error:
-            if sys.stderr is not None:
-                print(*error.faults, sep="\n", file=sys.stderr)
+        loaded = _load_both(flags)
+        if loaded is None:
             return 2
+        config, secured = loaded
         if flags.config_check:
-            name = os.fsencode(flags.config_file).decode(errors="backslashreplace")  # a name need not be UTF-8
             count = len(config.targets)
-            return 0 if _print(f"{name}: valid, {count} target{'' if count == 1 else 's'}\n".encode()) else 1
+            said = f"{_shown(flags.config_file)}: valid, {count} target{'' if count == 1 else 's'}\n"
+            if secured is not None:
+                said += f"{_shown(flags.web_config)}: valid, {secured[1].summary()}\n"
+            return 0 if _print(said.encode()) else 1
         if flags.doctor:
             return _in_loop(_doctor(config, as_json=flags.log_format == "json"))
-        return _in_loop(_once(config, shard) if flags.once else _serve(config, flags, shard, simulator))
+        return _in_loop(_once(config, shard) if flags.once else _serve(config, secured, flags, shard, simulator))
+
+
+def _shown(file: str) -> str:
+    return os.fsencode(file).decode(errors="backslashreplace")  # a name need not be UTF-8
+
+
+def _load_both(flags: argparse.Namespace) -> tuple[Config, Secured | None] | None:
+    """The configuration and the web configuration; None after all faults of both have been printed."""
+    config: Config | None = None
+    secured: Secured | None = None
+    faults: list[str] = []
+    try:
+        config = _load(flags)
+    except ConfigError as error:
+        faults += error.faults
+    if flags.web_config is not None:
+        from exporter.web.files import WebFiles  # noqa: PLC0415
+
+        files = WebFiles(flags.web_config, probes_exempt=flags.probes_exempt)
+        try:
+            secured = files, files.load()
+        except ConfigError as error:
+            faults += error.faults
+    if faults and sys.stderr is not None:
+        print(*faults, sep="\n", file=sys.stderr)
+    return None if faults or config is None else (config, secured)
 
 
 def _load(flags: argparse.Namespace) -> Config:
@@ -105,6 +138,7 @@ async def _once(config: Config, shard: Shard) -> int:
     """Walk every target once and print the metrics."""
     from exporter.app import App  # noqa: PLC0415
 
+    logging.getLogger("exporter.jobs.story").setLevel(logging.WARNING)  # a single walk tells no story
     app = App(config, shard=shard)
     good = False
 
@@ -133,7 +167,9 @@ async def _doctor(config: Config, *, as_json: bool) -> int:
 
     async def work() -> None:
         settings = (config.aws, config.schedule, discovery.TIMEOUT)
-        seen.extend(await checks.examine(config.targets, config.discovery, *settings, progress=show))
+        seen.extend(
+            await checks.examine(config.targets, config.discovery, *settings, details=config.details, progress=show)
+        )
 
     ended = await _until_stopped(work())
     show("")
@@ -148,13 +184,33 @@ async def _doctor(config: Config, *, as_json: bool) -> int:
     return 0 if _print(page) and all(each.ok for each in found) else 1
 
 
-async def _serve(config: Config, flags: argparse.Namespace, shard: Shard, simulator: Simulator | None) -> int:
+async def _serve(
+    config: Config,
+    secured: Secured | None,
+    flags: argparse.Namespace,
+    shard: Shard,
+    simulator: Simulator | None,
+) -> int:
     """Poll and serve until SIGTERM or SIGINT; reload at SIGHUP."""
     from exporter.app import App  # noqa: PLC0415
+    from exporter.telemetry import Telemetry  # noqa: PLC0415
     from exporter.web.server import ListenError, Server  # noqa: PLC0415
 
-    app = App(config, flags.telemetry_path, load=lambda: _load(flags), shard=shard, lifecycle=flags.lifecycle)
-    server = Server(app.site)
+    telemetry = Telemetry()
+    app = App(
+        config,
+        flags.telemetry_path,
+        load=lambda: _load(flags),
+        shard=shard,
+        lifecycle=flags.lifecycle,
+        telemetry=telemetry,
+    )
+    security: Security | None = None
+    if secured is not None:
+        from exporter.web.security import Security  # noqa: PLC0415
+
+        security = Security(*secured, telemetry.web, probes_exempt=flags.probes_exempt)
+    server = Server(app.site, security=security)
     loop = asyncio.get_running_loop()
     reloads: set[asyncio.Task[list[str]]] = set()  # the loop itself holds its tasks only weakly
 
@@ -175,6 +231,8 @@ async def _serve(config: Config, flags: argparse.Namespace, shard: Shard, simula
             _print(demo.guide(simulator.url, f"http://{places[0]}", flags.telemetry_path).encode())
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(app.run())
+            if security is not None:
+                tasks.create_task(security.follow())
             if flags.auto_reload is not None and simulator is None:
                 tasks.create_task(_follow(flags.config_file, config.digest, flags.auto_reload, app.reload))
 

@@ -20,6 +20,13 @@ targets:
     assume_role:
       role_arn: arn:aws:iam::444455556666:role/bedrock-exporter
     labels: {team: research}
+job_series:
+  tags: [team, cost-center]
+details:
+  enabled: true
+  calls_per_walk: 200      # many, for nobody wants to wait in a demo
+  calls_per_second: 50
+  hyperparameters: [epochCount]
 """
 """The configuration that the demo runs on: an ordinary one."""
 
@@ -64,6 +71,9 @@ What to look at, once the first walks have ended (seconds):
   bedrock_model_customization_job_waiting_seconds         one job has been stuck between sub-tasks for 30 hours
   bedrock_model_customization_job_duration_seconds        grows while a job runs, stands still when it has ended
   bedrock_model_customization_job_status{{status="Failed"}} one more every few minutes
+  bedrock_model_customization_job_failure_info            why a job failed; the log has the whole message
+  bedrock_model_customization_job_validation_loss         how good it got
+  bedrock_model_customization_job_info                    whose it is, by its tags: tag_team, tag_cost_center
   bedrock_exporter_target_up                              0 where access is denied: the other targets go on
   bedrock_exporter_target_failure_info                    why; the log says what to do about it
 

@@ -32,6 +32,14 @@ def parser() -> argparse.ArgumentParser:
         help="path of the metrics (default: %(default)s)",
     )  # fmt: skip
     add(
+        "--web.config.file", dest="web_config", metavar="FILE",
+        help="TLS, users and passwords, in the format of Prometheus's exporters (default: plain HTTP for all)",
+    )  # fmt: skip
+    add(
+        "--web.probes-without-auth", dest="probes_exempt", action="store_true",
+        help="answer /-/healthy and /-/ready without a password or client certificate",
+    )  # fmt: skip
+    add(
         "--log.level", dest="log_level", default="info", type=str.lower,
         choices=("debug", "info", "warn", "warning", "error"), help="(default: %(default)s)",
     )  # fmt: skip

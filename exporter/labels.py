@@ -14,3 +14,8 @@ def account_of(arn: str) -> str | None:
     parts = arn.split(":", 5)
     account = parts[4] if len(parts) == 6 else ""
     return account if len(account) == 12 and account.isascii() and account.isdecimal() else None
+
+
+def printable(text: str, limit: int) -> str:
+    r"""Text for people: at most `limit` characters, control characters and half surrogate pairs as ``\x1b``."""
+    return "".join([c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit]])

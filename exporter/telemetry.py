@@ -34,6 +34,8 @@ CUTS = (
     "request_size",
     "connection_limit",
     "unread_limit",
+    "tls_handshake",
+    "client_certificate",
     "shutdown",
 )
 """Why the exporter ends a client's connection."""
@@ -94,6 +96,39 @@ class DiscoveryTelemetry:
         self._failures.labels(reason).inc()
 
 
+class WebTelemetry:
+    """Metrics about the web configuration; exported only with `--web.config.file`."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._registry = registry
+        self._on = False
+        self._ok = Gauge(
+            EXPORTER_PREFIX + "web_config_last_reload_successful",
+            "1 if the web configuration, its certificates and keys were last loaded without a fault, 0 if the previous "
+            "ones are still in use. Absent without --web.config.file. From the exporter.",
+            registry=None,
+        )
+        self._expiry = Gauge(
+            EXPORTER_PREFIX + "web_certificate_expiry_timestamp_seconds",
+            "Unix time at which the certificate that is served expires, 0 without TLS. Absent without "
+            "--web.config.file. From the certificate.",
+            registry=None,
+        )
+
+    def loaded(self, expiry: float | None) -> None:
+        """A web configuration is in use, with a certificate that expires then (Unix seconds), or none."""
+        if not self._on:
+            self._on = True
+            self._registry.register(self._ok)
+            self._registry.register(self._expiry)
+        self._ok.set(1)
+        self._expiry.set(expiry or 0)
+
+    def failed(self) -> None:
+        """A web configuration could not be used; the previous one stays."""
+        self._ok.set(0)
+
+
 class _LogLines(Collector):
     """Counts what the log can't say itself."""
 
@@ -115,6 +150,7 @@ class Telemetry:
     Attributes:
         registry: holds all of them.
         discovery: those about the listing of accounts.
+        web: those about the web configuration.
     """
 
     def __init__(self) -> None:
@@ -189,6 +225,7 @@ class Telemetry:
             registry=self.registry,
         )
         self.discovery = DiscoveryTelemetry(self.registry)
+        self.web = WebTelemetry(self.registry)
         self.registry.register(_LogLines())
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)

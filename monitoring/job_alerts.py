@@ -163,6 +163,13 @@ _STOPPING = by_type(
     f"or {of_jobs('job_created_timestamp_seconds', types=True)}) > $threshold",
 )
 
+_WHY = (
+    f'{{{{ with printf "{JOBS_PREFIX}job_failure_info{{aws_account_id=%q,aws_region=%q,job_id=%q}}" '
+    "$labels.aws_account_id $labels.aws_region $labels.job_id | query }}"
+    ' (reason: {{ . | first | label "reason" }}){{ end }}'
+)
+"""Why a job failed, where the exporter's details tell; else nothing."""
+
 _JOB = "{{ $labels.customization_type }} job {{ $labels.job_name }} ({{ $labels.job_id }}) of " + PLACE
 _SLOW_RECORD = _record("job_duration_seconds:slow")
 
@@ -176,7 +183,7 @@ JOB_ALERTS = (
         "more are for jobs that ended while that walk was under way. Without such a walk, as with a new target, it "
         "ended within $jobFailed. So a job that failed in an outage alerts when it is seen, and last week's do not.",
         "Job {{ $labels.job_name }} has failed",
-        f"The {_JOB} failed {AGE} ago. Bedrock's failure message says why; nothing starts it again by itself.",
+        f"The {_JOB} failed {AGE} ago{_WHY}. Bedrock's failure message says why; nothing starts it again by itself.",
         "job",
         record=_record("job_status:failed"),
     ),
@@ -187,7 +194,7 @@ JOB_ALERTS = (
         f"{_FAILED}\nand {_IN_VALIDATION}",
         "As the one above; but whoever submitted bad data minutes ago is still there, and nothing is lost.",
         "Job {{ $labels.job_name }} has failed in validation",
-        f"The {_JOB} failed {AGE} ago, in validation. Bedrock's failure message says what is wrong with its data.",
+        f"The {_JOB} failed {AGE} ago, in validation{_WHY}. Bedrock's failure message says what is wrong.",
         "job",
         record=_record("job_status:failed_validation"),
     ),

@@ -35,6 +35,7 @@ def own_families() -> dict[str, str]:
     """Name → type of the families that are about the process: the exporter's own, `process_*` and `python_*`."""
     telemetry = Telemetry()
     telemetry.discovery.switch(on=True)
+    telemetry.web.loaded(None)
     lines = telemetry.render(Format.TEXT).decode().splitlines()
     return dict(line.split()[2:] for line in lines if line.startswith("# TYPE "))
 

@@ -329,6 +329,35 @@ def test_alerts_are_left_out_renamed_and_labelled() -> None:
         assert alert["annotations"]["dashboard_url"].startswith("https://grafana.example.com/d/bedrock-customization-")
 
 
+def test_labels_from_tags() -> None:
+    """Alerts on jobs alone get them; the label that the alert has otherwise is what a job without the tag keeps."""
+    values = {
+        "config": {"targets": [{"regions": ["us-east-1"]}], "job_series": {"tags": ["team", "cost-center"]}},
+        "prometheusRule": {
+            "enabled": True,
+            "labelsFromTags": {"team": "team", "cost": "cost-center"},
+            "additionalAlertLabels": {"cost": "none"},
+        },
+    }
+    groups = one("PrometheusRule", values)["spec"]["groups"]
+    labels = {rule["alert"]: rule["labels"] for group in groups for rule in group["rules"] if "alert" in rule}
+    failed = labels["BedrockCustomizationJobFailed"]
+    assert failed["team"].endswith('}}{{ . | first | label "tag_team" }}{{ else }}{{ $labels.team }}{{ end }}')
+    assert failed["cost"].endswith('}}{{ . | first | label "tag_cost_center" }}{{ else }}none{{ end }}')
+    for name, each in labels.items():
+        assert each.keys() == {"severity", "cost"} | ({"team"} if name.startswith("BedrockCustomizationJob") else set())
+        assert each["cost"] == (failed["cost"] if name.startswith("BedrockCustomizationJob") else "none")
+
+
+def test_labels_from_tags_that_are_not_read() -> None:
+    """A tag that the exporter's configuration does not list would never be found: that is said at once."""
+    values = {"prometheusRule": {"enabled": True, "labelsFromTags": {"team": "owner"}}}
+    config = {"targets": [{"regions": ["us-east-1"]}], "job_series": {"tags": ["team"]}}
+    with pytest.raises(helm_python.HelmRenderError, match=r'labelsFromTags\.team is "owner", which config\.job_series'):
+        render({**values, "config": config})
+    assert one("PrometheusRule", {**values, "existingConfigMap": "mine"})
+
+
 def test_own_rules_stand_beside_ours() -> None:
     """As they are: what looks like a template is Prometheus's."""
     own = values_of(CHART / "ci" / "prometheus-rule-values.yaml")["prometheusRule"]["additionalGroups"]

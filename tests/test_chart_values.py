@@ -146,6 +146,7 @@ def test_every_good_configuration_arrives_as_it_is(file: Path) -> None:
 
 
 BEYOND_THE_SCHEMA = {
+    "tags-clash",
     "account-of-role",
     "discovery-no-region",
     "discovery-regions",
@@ -274,8 +275,14 @@ BAD = {
         "config: {aws: {endpoint_url: not a url}}",
         "- at '/config/aws/endpoint_url': 'not a url' does not match pattern",
     ),
-    "config-details": ("config: {details: true}", "- at '/config/details': value must be false"),
-    "config-tags": ("config: {job_series: {tags: [team]}}", "- at '/config/job_series/tags': maxItems: got 1, want 0"),
+    "config-details": (
+        "config: {details: {enabled: perhaps}}",
+        "- at '/config/details/enabled': 'perhaps' does not match pattern",
+    ),
+    "config-tags": (
+        "config: {job_series: {tags: ['a*']}}",
+        "- at '/config/job_series/tags/0': 'a*' does not match pattern",
+    ),
     "shards-and-replicas": ("shards: 2\nreplicas: 2", "a shard has one pod; leave replicas at 1, or shards at 1"),
     "two-configs": ("existingConfigMap: a\nconfig: {poll: {}}", "the configuration stands in one of the two"),
     "two-monitors": (

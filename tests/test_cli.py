@@ -96,6 +96,34 @@ def test_every_fault_of_a_bad_configuration_is_printed(
     ]
 
 
+def test_the_web_configuration_is_checked_too(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A line for each file; the faults of both at once, whatever is to be done."""
+    web = tmp_path / "web.yml"
+    web.write_text("basic_auth_users: {}\n")
+    argv = ("--config.file", config, "--web.config.file", web)
+
+    assert run(*argv, "--config.check") == 0
+    assert capsys.readouterr() == (f"{config}: valid, 1 target\n{web}: valid, no TLS, no users\n", "")
+
+    config.write_text(CONFIG.replace("interval", "intervall"), "utf-8")
+    web.write_text("basic_auth_users:\n  alice: hunter2\n")
+    for mode in (["--config.check"], ["--once"], []):
+        assert run(*argv, *mode) == 2
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert [line.rpartition(": ")[0] for line in err.splitlines()] == [
+            f"{config}:1: poll.intervall",
+            f"{web}:2: basic_auth_users.alice",
+        ]
+        assert "hunter2" not in err
+
+
+def test_the_demo_is_plain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It is for this machine only; a flag that would protect it is not ignored."""
+    assert run("--demo", "--web.config.file", tmp_path / "web.yml") == 2
+    assert "--demo serves plain HTTP to this machine; leave --web.config.file out" in capsys.readouterr().err
+
+
 def test_a_file_that_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The message names the file, the reason and the flag."""
     file = tmp_path / "other.yaml"

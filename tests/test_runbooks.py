@@ -10,6 +10,7 @@ from promql import KNOWN, metrics_of
 from runbooks import ROOT, RUNBOOKS, SECTIONS, Runbook, alerts, aws_fault
 
 from exporter import NAME, flags
+from exporter.jobs.failures import REASONS
 
 each = pytest.mark.parametrize("runbook", RUNBOOKS, ids=str)
 
@@ -27,6 +28,13 @@ def test_nothing_is_missing(runbook: Runbook) -> None:
     assert runbook.queries
     links = re.findall(r"\]\((?!https?:)([^)#]+)", runbook.text)
     assert [link for link in links if not (runbook.path.parent / link).exists()] == []
+
+
+def test_every_reason_of_a_failure_has_a_section() -> None:
+    """What it means and what to do, in the order of the table."""
+    (runbook,) = (each for each in RUNBOOKS if each.path.stem == "BedrockCustomizationJobFailed")
+    titles = re.findall(r"^### (\w+)$", runbook.sections["What to do"], re.MULTILINE)
+    assert sorted(titles) == sorted(REASONS)
 
 
 @each

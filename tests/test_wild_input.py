@@ -40,8 +40,10 @@ from exporter.jobs.snapshot import Budget
 from exporter.targets.target import AssumeRole, Target
 from exporter.telemetry import Telemetry
 from exporter.web.address import Address
-from exporter.web.landing import landing_page
+from exporter.web.pages import status_page
+from exporter.web.selection import Selection
 from exporter.web.server import Server
+from exporter.web.status import status
 
 NOW = 1_790_000_000.0
 DAY = 86_400.0
@@ -151,7 +153,7 @@ TELEMETRY = Telemetry()
 def is_published(outcome: Walked | Failed) -> None:
     """Everybody who asks gets whole pages, in which no series is twice."""
     state = advance(TargetState(TARGET, OWN), outcome, NOW)
-    assert "<table>" in landing_page([state], "/metrics", NOW)
+    assert b"<table>" in status_page(status([state], Selection(), now=NOW, started=NOW, ready=True), "/metrics")
     for format_, parse in ((Format.TEXT, parse_text), (Format.OPENMETRICS, parse_openmetrics)):
         page = compose([state], format_, NOW + 1) + TELEMETRY.render(format_)
         series = [
@@ -332,7 +334,7 @@ def test_any_answer_of_sts_has_a_reason(wild: Wild, answer: bytes) -> None:
 
 # Clients --------------------------------------------------------------------------------------------------------------
 
-STATUSES = {200, 400, 404, 405, 503}
+STATUSES = {200, 400, 404, 405, 417, 503}
 """All that the routes and aiohttp's parser have to say."""
 
 
@@ -433,7 +435,7 @@ def exchange(place: tuple[str, int], sent: bytes, patience: float) -> bytes:
 @example(sent=b"GET http://[ HTTP/1.1\r\nHost: x\r\n\r\n")
 @example(sent=b"GET /" + b"x" * 10_000 + b" HTTP/1.1\r\n\r\n")
 def test_any_request_has_a_status_or_no_answer(served: tuple[str, int], sent: bytes) -> None:
-    """A client gets one of five statuses, or its connection closed; the log is silent; the next client is served."""
+    """A client gets one of six statuses, or its connection closed; the log is silent; the next client is served."""
     faults = Faults()
     logging.root.addHandler(faults)
     try:

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from tools import alerts_page, chart, dashboards, iam_files, iam_page, manifests, metrics_page, performance_page, rules
+from tools import (
+    alerts_page,
+    api_page,
+    chart,
+    dashboards,
+    iam_files,
+    iam_page,
+    manifests,
+    metrics_page,
+    performance_page,
+    rules,
+)
 
 GENERATORS: Mapping[str, Callable[[], Mapping[Path, str]]] = {
     "rules": rules.files,
@@ -15,6 +26,7 @@ GENERATORS: Mapping[str, Callable[[], Mapping[Path, str]]] = {
     "alerts_page": alerts_page.files,
     "iam_files": iam_files.files,
     "iam_page": iam_page.files,
+    "api_page": api_page.files,
     "metrics_page": metrics_page.files,
     "performance_page": performance_page.files,
 }

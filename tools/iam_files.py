@@ -37,6 +37,7 @@ _UNITS_AND_TAGS = Discovery(
 
 POLICIES: dict[str, Statement] = {
     "watch": iam.watch(REGIONS),
+    "details": iam.details(OWN),
     "assume-roles": iam.assume([f"arn:aws:iam::*:role/{ROLE_NAME}"], in_organization=True),
     "discover": iam.discover(operations(_ORGANIZATION)),
     "discover-units": iam.discover(operations(_UNITS)),
@@ -72,6 +73,8 @@ def _template() -> str:
     watch["Condition"]["StringEquals"]["aws:RequestedRegion"] = {"Ref": "Regions"}
     for statement, condition in ((trust, "HasExternalId"), (watch, "HasRegions")):
         statement["Condition"] = {"Fn::If": [condition, statement["Condition"], {"Ref": "AWS::NoValue"}]}
+    details = iam.details("${AWS::AccountId}", partition="${AWS::Partition}")
+    details["Resource"] = {"Fn::Sub": details["Resource"]}
     document = {
         "AWSTemplateFormatVersion": "2010-09-09",
         "Description": f"The role by which {NAME} lists the model customization jobs of this account.",
@@ -91,6 +94,12 @@ def _template() -> str:
                 "Description": "The only regions whose jobs may be listed; all if empty.",
                 "Default": "",
             },
+            "Details": {
+                "Type": "String",
+                "Description": "Whether the exporter may read details and tags of jobs, too.",
+                "AllowedValues": ["true", "false"],
+                "Default": "false",
+            },
             "RoleName": {
                 "Type": "String",
                 "Description": "Name of the role, the same in every account.",
@@ -100,6 +109,7 @@ def _template() -> str:
         "Conditions": {
             "HasExternalId": {"Fn::Not": [{"Fn::Equals": [{"Ref": "ExternalId"}, ""]}]},
             "HasRegions": {"Fn::Not": [{"Fn::Equals": [{"Fn::Join": ["", {"Ref": "Regions"}]}, ""]}]},
+            "HasDetails": {"Fn::Equals": [{"Ref": "Details"}, "true"]},
         },
         "Resources": {
             "Role": {
@@ -110,7 +120,16 @@ def _template() -> str:
                     "AssumeRolePolicyDocument": iam.policy(trust),
                     "Policies": [{"PolicyName": "list-model-customization-jobs", "PolicyDocument": iam.policy(watch)}],
                 },
-            }
+            },
+            "DetailsPolicy": {
+                "Type": "AWS::IAM::Policy",
+                "Condition": "HasDetails",
+                "Properties": {
+                    "PolicyName": "read-details-of-jobs",
+                    "PolicyDocument": iam.policy(details),
+                    "Roles": [{"Ref": "Role"}],
+                },
+            },
         },
         "Outputs": {
             "RoleArn": {
@@ -132,7 +151,12 @@ def _module() -> str:
         iam.trust("var.exporter_role_arn", ""),
         for_each="var.external_id == null ? [] : [[var.external_id]]",
     )
-    watch = _document("permissions", iam.watch(REGIONS), for_each="length(var.regions) == 0 ? [] : [var.regions]")
+    watch = _document(
+        "permissions",
+        iam.watch(REGIONS),
+        for_each="length(var.regions) == 0 ? [] : [var.regions]",
+        more=_optional(iam.details(partition="*"), when="var.details"),
+    )
     return f"""\
 # {WRITTEN}
 
@@ -153,7 +177,22 @@ resource "aws_iam_role_policy" "exporter" {{
 """
 
 
-def _document(name: str, statement: Statement, for_each: str) -> str:
+def _optional(statement: Statement, when: str) -> str:
+    """A statement that stands in its document only if the expression `when` is true."""
+    return f"""\
+
+  dynamic "statement" {{
+    for_each = {when} ? [true] : []
+
+    content {{
+      actions   = {json.dumps(statement["Action"])}
+      resources = ["{statement["Resource"]}"]
+    }}
+  }}
+"""
+
+
+def _document(name: str, statement: Statement, for_each: str, more: str = "") -> str:
     """A statement as an aws_iam_policy_document, whose condition stands once for each list of values of `for_each`."""
     ((test, condition),) = statement["Condition"].items()
     (key,) = condition
@@ -187,5 +226,5 @@ data "aws_iam_policy_document" "{name}" {{
       }}
     }}
   }}
-}}
+{more}}}
 """

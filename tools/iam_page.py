@@ -23,13 +23,14 @@ PAGE = """\
 
 <!-- {written} -->
 
-The exporter reads one list, and nothing else: no job's data, no model, no bucket. What it has to be allowed depends on
+The exporter reads one list, and what a job says of itself if it is asked to: no job's data, no model, no bucket. What it has to be allowed depends on
 what its configuration asks for. `sts:GetCallerIdentity`, by which it learns its account, needs no permission.
 
 | the configuration has | the exporter's own identity needs | each watched account needs |
 |---|---|---|
 | `targets` without `assume_role` | [to list jobs](#listing-jobs) | |
 | `targets` with `assume_role` | [to assume roles](#roles-of-other-accounts) | [a role that it can assume](#the-role-of-a-watched-account) |
+| `details.enabled` or `job_series.tags` | [to read details](#details-and-tags-of-jobs), for its own account | the same, for that account |
 | `discovery.organizations` | the same, and [to list accounts](#accounts-of-an-organization) | the same role |
 
 Below, `111122223333` is the exporter's own account and `444455556666` one that it watches. In other partitions ARNs
@@ -41,6 +42,14 @@ begin with `arn:aws-cn` or `arn:aws-us-gov`. The policies are also files in [iam
 
 `bedrock:ListModelCustomizationJobs` knows no narrower resource than `*`. The condition is optional; the regions are
 those of the configuration.
+
+## Details and tags of jobs
+
+{policies[details]}
+
+`bedrock:GetModelCustomizationJob` is for `details.enabled`, `bedrock:ListTagsForResource` for `job_series.tags`. Without
+them everything else goes on: `bedrock_exporter_target_detail_failures_total{{reason="access_denied"}}` counts, one line in
+the log says so, and the exporter tries again within the hour. `--doctor` asks about one job of each target.
 
 ## Roles of other accounts
 
@@ -73,6 +82,7 @@ aws cloudformation create-stack-instances --stack-set-name {name} \\
 ```
 
 A StackSet leaves out the management account. [iam/terraform](iam/terraform) is the same role as a Terraform module.
+Both allow [details and tags](#details-and-tags-of-jobs) only if asked: the parameter `Details`, the variable `details`.
 
 In `config.yaml`:
 
@@ -146,6 +156,7 @@ The provider is the cluster's own, and the service account is annotated with `ek
 | region | Amazon Bedrock answers there, and has model customization |
 | permission | the list is allowed |
 | page | its first page is good |
+| details, tags | one of its jobs may be asked about; only with `details.enabled`, and with `job_series.tags` |
 
 ✘ is a check that failed, and below the table stands what to do, once for all targets that lack the same. A dash
 marks one that could not be made, as an earlier one failed, or that does not apply: STS knows no identity of an API key

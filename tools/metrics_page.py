@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from exporter.errors import FailureReason
+from exporter.fleet.details import Details
 from exporter.fleet.families import TARGET_FAMILIES
 from exporter.fleet.page import compose
-from exporter.fleet.state import Failed, TargetState, Walked
+from exporter.fleet.state import Detailed, Failed, TargetState, Walked
+from exporter.jobs.details import DetailSettings, JobDetails, Known
 from exporter.jobs.families import (
     EXPORTER_PREFIX,
     JOB_FAMILIES,
@@ -62,7 +64,19 @@ SECTIONS = (
         "One job",
         """\
 For the newest jobs that run, five times `job_series.max_jobs` at most, then for the newest ones that ended within
-`job_series.retain`, `max_jobs` at most.""",
+`job_series.retain`, `max_jobs` at most.
+
+The tags that `job_series.tags` lists are labels of `bedrock_model_customization_job_info` alone: `tag_` and the key,
+with `_` for what a label's name can't have; empty where the job has no such tag. This puts one onto another series,
+however many exporters watch the job:
+
+```promql
+bedrock_model_customization_job_duration_seconds
+* on (aws_account_id, aws_region, job_id) group_left (tag_team)
+  max by (aws_account_id, aws_region, job_id, tag_team) (bedrock_model_customization_job_info)
+```
+
+In the chart, `prometheusRule.labelsFromTags` puts tags onto the alerts on jobs, for Alertmanager to route by.""",
         JOB_FAMILIES,
     ),
     ("Targets", "About one account in one region. They stay when the series of its jobs end.", TARGET_FAMILIES),
@@ -144,6 +158,7 @@ def _telemetry() -> Iterator[str]:
     telemetry.discovery.switch(on=True)
     telemetry.discovery.listed(12, NOW.timestamp())
     telemetry.discovery.failed(FailureReason.THROTTLED)
+    telemetry.web.loaded(NOW.timestamp() + 60 * 24 * 3600)
     lines = telemetry.render(Format.TEXT).decode().splitlines()
     for metric in telemetry.registry.collect():
         if not metric.name.startswith(EXPORTER_PREFIX):
@@ -176,12 +191,22 @@ def _example() -> TargetState:
     fold.add(jobs)
     target = Target("targets[0]", "us-east-1", labels=(("team", "research"),))
     walked_at = NOW.timestamp() - 20
+    good = Walked(target, ACCOUNT, fold.snapshot(), pages=1, jobs=len(jobs))
+    known = Known(
+        DetailSettings(enabled=True, hyperparameters=("epochCount",)),
+        details={
+            failed.job_arn: JobDetails("Unable to parse Amazon S3 file: train.jsonl."),
+            peers[0].job_arn: JobDetails("", 0.71, (("0", 0.83),), (("epochCount", 2.0),)),
+        },
+    )
     return TargetState(
         target,
         ACCOUNT,
         last_walk=walked_at,
         last_success=walked_at,
-        good=Walked(target, ACCOUNT, fold.snapshot(), pages=1, jobs=len(jobs)),
+        good=good,
+        details=Details(known, failures={FailureReason.THROTTLED: 1}),
+        detailed=Detailed(good, known),
         failures={FailureReason.THROTTLED: 2},
         malformed=1,
     )

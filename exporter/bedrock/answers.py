@@ -42,11 +42,13 @@ class FirstPage(NamedTuple):
         jobs: jobs on it, malformed ones included.
         has_more: whether another page follows.
         account_id: the account that a job tells, if one does.
+        job_arn: a job on it, failed if one has.
     """
 
     jobs: int
     has_more: bool
     account_id: str | None
+    job_arn: str | None = None
 
 
 class WebIdentity(NamedTuple):

@@ -132,22 +132,28 @@ class TargetAccess:
         self._attempts = attempts
         self._role: DeferredRefreshableCredentials | None = None
 
-    def bedrock(self) -> SignedClient:
-        """Amazon Bedrock for one walk; raises `WalkError` if there are no credentials."""
+    def bedrock(self, attempts: int | None = None) -> SignedClient:
+        """Amazon Bedrock for one walk; raises `WalkError` if there are no credentials.
+
+        Args:
+            attempts: at one request, instead of those of the configuration.
+        """
+        attempts = attempts or self._attempts
         if self.target.assume_role is None and self._profile.base().credentials is None:
             refuse_unsendable(os.environ.get(API_KEY, ""), "API key", API_KEY)
-            return SignedClient(self._profile.client("bedrock", self.target.region, "bearer"), None, self._attempts)
-        return self.client("bedrock")
+            return SignedClient(self._profile.client("bedrock", self.target.region, "bearer"), None, attempts)
+        return self.client("bedrock", attempts)
 
-    def client(self, service: str) -> SignedClient:
+    def client(self, service: str, attempts: int | None = None) -> SignedClient:
         """A service in the target's region for one walk; raises `WalkError` if there are no credentials."""
+        attempts = attempts or self._attempts
         if self.target.assume_role is None:
-            return self._starting(service, self._attempts)
+            return self._starting(service, attempts)
         if self._role is None:
             starting = functools.partial(self._starting, "sts")
             self._role = role_credentials(self.target.assume_role, starting, self._attempts, self.forget_profile)
         signer = Signer(self._role, 1)  # it makes its own attempts
-        return SignedClient(self._profile.client(service, self.target.region), signer, self._attempts)
+        return SignedClient(self._profile.client(service, self.target.region), signer, attempts)
 
     def ask_account_id(self) -> str | None:
         """The account of the profile's credentials, as STS says; None while STS does not answer.

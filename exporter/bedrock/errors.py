@@ -219,7 +219,7 @@ def _service_reason(error: boto.ClientError) -> FailureReason:  # noqa: PLR0911 
         return FailureReason.UNSUPPORTED_REGION
     if status in _BY_STATUS:
         return _BY_STATUS[status]
-    if error.operation_name.startswith(("AssumeRole", "Get")):  # of STS and SSO
+    if error.operation_name.startswith(("AssumeRole", "GetCaller", "GetRole")):  # of STS and SSO
         return FailureReason.CREDENTIALS
     # botocore puts the status in place of a code if the body is no error of the service.
     return FailureReason.MALFORMED_RESPONSE if not code or code.isdigit() else FailureReason.INTERNAL

@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError, NoCredentialsError
 
 from exporter.bedrock.answers import Answer, FirstPage, Problem, WebIdentity
 from exporter.bedrock.clients import Clients
+from exporter.bedrock.details import DetailReader
 from exporter.bedrock.errors import STS_ADVICE, walk_error
 from exporter.bedrock.organizations import list_accounts
 from exporter.bedrock.pages import TargetReader
@@ -60,9 +61,26 @@ def first_page(target: Target, clients: Clients) -> Answer[FirstPage]:
     def question() -> tuple[FirstPage, None]:
         page = next(TargetReader(target, clients).pages(1, time.time()))
         account_id = next(filter(None, (job.account_id for job in page.jobs)), None)
-        return FirstPage(len(page.jobs) + page.malformed, page.next_token is not None, account_id), None
+        by_use = sorted(page.jobs, key=lambda job: job.status != "Failed")
+        more = page.next_token is not None
+        return FirstPage(len(page.jobs) + page.malformed, more, account_id, by_use[0].job_arn if by_use else None), None
 
     return _ask(question)
+
+
+def details(target: Target, job_arn: str, clients: Clients) -> Answer[str]:
+    """Whether the details of a job may be read, in words; a job that has vanished will do."""
+    return _ask(lambda: _allowed(DetailReader(target, clients).details, job_arn))
+
+
+def tags(target: Target, job_arn: str, clients: Clients) -> Answer[str]:
+    """Whether the tags of a job may be read, likewise."""
+    return _ask(lambda: _allowed(DetailReader(target, clients).tags, job_arn))
+
+
+def _allowed(ask: Callable[[str], object], job_arn: str) -> tuple[str, None]:
+    found = ask(job_arn) is not None
+    return f"of {job_arn}" if found else f"{job_arn} has vanished, but may be asked about", None
 
 
 def accounts(discovery: Discovery, clients: Clients) -> Answer[tuple[Account, ...]]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from exporter.bedrock.settings import AwsSettings
 from exporter.fleet.schedule import Schedule
+from exporter.jobs.details import DetailSettings
 from exporter.jobs.snapshot import Budget
 from exporter.scrub import scrub
 from exporter.targets.accounts import Discovery
@@ -21,6 +22,7 @@ class Config:
         discovery: how to find more targets; None if the file does not ask for it.
         schedule: when targets are walked, and how far.
         budget: which jobs get series, and which are peers.
+        details: which details of jobs to ask for.
         aws: how to talk to AWS.
         digest: see `exporter.config.source.digest`.
     """
@@ -29,6 +31,7 @@ class Config:
     discovery: Discovery | None
     schedule: Schedule
     budget: Budget
+    details: DetailSettings
     aws: AwsSettings
     digest: str
 

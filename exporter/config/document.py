@@ -54,7 +54,7 @@ class Items(list[Any]):
         self.marks: list[Mark] = []
 
 
-def compose(content: bytes, file: str) -> Any:  # noqa: ANN401 - whatever the file holds
+def compose(content: bytes, file: str, *, typed: bool = True) -> Any:  # noqa: ANN401 - whatever the file holds
     """The document in a file: a scalar, a `Section` or an `Items`; None if it is empty.
 
     YAML 1.1 as PyYAML's safe loader reads it, with anchors and merge keys. But keys must be text and unique, and there
@@ -63,13 +63,14 @@ def compose(content: bytes, file: str) -> Any:  # noqa: ANN401 - whatever the fi
     Args:
         content: the file's content.
         file: its name, for messages.
+        typed: whether a plain scalar may be a number, boolean or time; if not, it is null or the text as written.
 
     Raises:
         ConfigError: it is not UTF-8, not such YAML, or beyond a limit. Names the line and column.
     """
     try:
         content.decode()
-        return _Composer(content).document()
+        return _Composer(content, _SCALARS if typed else {f"{_TAG}null"}).document()
     except UnicodeDecodeError as error:
         fault = f"{_place(content, error.start)}: is not UTF-8 text ({error.reason}); save it as UTF-8"
     except ReaderError as error:
@@ -95,7 +96,8 @@ class _Anchored(NamedTuple):
 class _Composer:
     """Builds a document from events. Its methods raise `yaml.MarkedYAMLError`."""
 
-    def __init__(self, content: bytes) -> None:
+    def __init__(self, content: bytes, scalars: set[str]) -> None:
+        self._scalars = scalars
         self._events: Iterator[Any] = iter(yaml.parse(content, Loader=_LOADER))
         self._constructor = SafeConstructor()
         self._anchors: dict[str, _Anchored | None] = {}  # None while its value is being composed
@@ -196,7 +198,7 @@ class _Composer:
             tag = _implicit_tag(text) if event.implicit[0] else None
         elif tag not in {"!", f"{_TAG}str"} | _SCALARS:
             raise _unknown_tag(event)
-        if tag not in _SCALARS or len(text) > _LONGEST_NUMBER:
+        if tag not in self._scalars or len(text) > _LONGEST_NUMBER:
             return text
         try:
             return SafeConstructor.yaml_constructors[tag](self._constructor, yaml.ScalarNode(tag, text))

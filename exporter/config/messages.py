@@ -5,11 +5,12 @@ from __future__ import annotations
 import difflib
 import re
 import reprlib
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import date
 from typing import Any, get_args
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from exporter.config import schema
@@ -56,14 +57,24 @@ class Faults:
         file: the file's name.
         document: as written in the file, before `exporter.config.variables`: a message quotes nothing else, so that
             the value of an environment variable, which may be a secret, never stands in one.
+        root: the schema of the whole file.
+        secret: whether the value at a path must not be quoted.
 
     Attributes:
         document: as above.
     """
 
-    def __init__(self, file: str, document: Any) -> None:  # noqa: ANN401 - whatever the file holds
+    def __init__(
+        self,
+        file: str,
+        document: Any,  # noqa: ANN401 - whatever the file holds
+        root: type[schema.Section] = schema.File,
+        secret: Callable[[KeyPath], bool] = lambda _: False,
+    ) -> None:
         self.document = document
         self._file = file
+        self._root = root
+        self._secret = secret
         self._found: dict[KeyPath, str | ErrorDetails] = {}
         self._spoilt: set[KeyPath] = set()
 
@@ -98,6 +109,8 @@ class Faults:
 
     def quote(self, path: KeyPath, default: object = None) -> str:
         """What the file has at a path, shortened, as a literal; `default` in its place if there is nothing."""
+        if self._secret(path):
+            return "the value"
         value = self.written(path)
         return _QUOTE.repr(default if value is None else value)
 
@@ -132,7 +145,7 @@ class Faults:
         kind, context = details["type"], details.get("ctx", {})
         value = self.quote(path, details["input"]) if details["loc"] == path else _QUOTE.repr(path[-1])
         if kind == "extra_forbidden":
-            return _unknown_key(path)
+            return _unknown_key(self._root, path)
         if kind == "string_pattern_mismatch":
             return f"{value} is not {schema.PATTERNS[context['pattern']]}"
         if kind == schema.UNKNOWN_REGION:
@@ -155,17 +168,21 @@ def not_a_region(name: str, known: Collection[str]) -> str:
     return f"is not {schema.PATTERNS[schema.REGION]}"
 
 
-def _unknown_key(path: KeyPath) -> str:
+def _unknown_key(section: Any, path: KeyPath) -> str:  # noqa: ANN401 - a model
     """Propose the nearest of the keys that the schema has there."""
-    section: Any = schema.File
     for part in path[:-1]:
         if isinstance(part, str):
-            section = _section(section.model_fields[part].annotation)
-    keys = list(section.model_fields)
+            section = _section(_fields(section)[part].annotation)
+    keys = list(_fields(section))
     nearest = difflib.get_close_matches(str(path[-1])[:_LONGEST_GUESS], keys, n=1)
     return (
         f"unknown key; did you mean {nearest[0]!r}?" if nearest else f"unknown key; the keys here are {', '.join(keys)}"
     )
+
+
+def _fields(section: type[schema.Section]) -> dict[str, FieldInfo]:
+    """By their names in the file."""
+    return {field.alias or name: field for name, field in section.model_fields.items()}
 
 
 def _section(annotation: Any) -> Any:  # noqa: ANN401 - a type, such as list[Entry | None] | None

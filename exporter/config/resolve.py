@@ -16,6 +16,7 @@ from exporter.config.messages import Faults, KeyPath, not_a_region, spell
 from exporter.config.source import digest
 from exporter.config.variables import substitute
 from exporter.fleet.schedule import Schedule
+from exporter.jobs.details import DetailSettings
 from exporter.jobs.snapshot import Budget
 from exporter.labels import Labels
 from exporter.targets.accounts import AccountChoice, Discovery
@@ -80,6 +81,7 @@ def load(
         discovery=discovery,
         schedule=Schedule(poll.interval, poll.timeout, poll.stale_after, poll.concurrency, poll.max_pages),
         budget=Budget(series.retain, series.max_jobs, checked.baseline_window),
+        details=_details(checked.details or schema.Details(), series.tags),
         aws=AwsSettings(aws.endpoint_url, aws.use_fips, aws.connect_timeout, aws.read_timeout, aws.max_attempts),
         digest=digest(content),
     )
@@ -281,6 +283,18 @@ def _role(section: schema.Role | None) -> AssumeRole | None:
 
 def _job_filter(section: schema.Filter | None) -> JobFilter:
     return JobFilter(section.name_contains, section.created_after, section.created_within) if section else JobFilter()
+
+
+def _details(section: schema.Details, tags: tuple[str, ...]) -> DetailSettings:
+    return DetailSettings(
+        enabled=section.enabled,
+        running=section.running,
+        calls_per_walk=section.calls_per_walk,
+        calls_per_second=section.calls_per_second,
+        hyperparameters=tuple(section.hyperparameters),
+        failure_reasons=tuple((each.contains, each.reason) for each in section.failure_reasons),
+        tags=tuple((key, schema.tag_label(key)) for key in tags),
+    )
 
 
 def _choice(section: schema.Choice | None) -> AccountChoice:

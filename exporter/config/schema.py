@@ -16,7 +16,9 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from pydantic_core import PydanticCustomError
 
 from exporter.config.duration import DURATION, seconds
-from exporter.jobs.families import LABEL_NAMES, RENAMED
+from exporter.jobs.details import HYPERPARAMETERS
+from exporter.jobs.failures import MAX_REASONS, REASONS
+from exporter.jobs.families import LABEL_NAMES, RENAMED, TAG_PREFIX
 from exporter.jobs.job import LATEST
 from exporter.targets.target import DEFAULT_SESSION_NAME
 
@@ -29,6 +31,8 @@ ROLE_NAME = r"^([a-zA-Z0-9_+=,.@-]+/)*[a-zA-Z0-9_+=,.@-]{1,64}$"
 ROLE_ARN = rf"^arn:aws[a-z-]*:iam::[0-9]{{12}}:role/{ROLE_NAME[1:]}"
 SESSION_NAME = r"^[a-zA-Z0-9_+=,.@-]{2,64}$"
 UNIT_ID = r"^(ou-[0-9a-z]{4,32}-[0-9a-z]{8,32}|r-[0-9a-z]{4,32})$"  # in botocore's service model
+REASON = r"^[a-z][a-z0-9_]{0,62}$"
+TAG_KEY = r"^[a-zA-Z0-9\s._:/=+@-]{1,128}$"  # TagKey of Bedrock in botocore's service model
 URL = r"^https?://"
 
 PATTERNS = {
@@ -41,6 +45,8 @@ PATTERNS = {
     ROLE_ARN: "an IAM role ARN",
     SESSION_NAME: "a role session name (2 to 64 letters, digits and any of _+=,.@-)",
     UNIT_ID: "the id of an organizational unit (ou-…) or of an organization's root (r-…)",
+    REASON: "a reason (up to 63 lower-case letters, digits and '_', the first a letter)",
+    TAG_KEY: "a tag key of AWS (up to 128 letters, digits, spaces and any of ._:/=+@-)",
     URL: "an http or https URL",
 }
 """Pattern → what it describes."""
@@ -95,6 +101,8 @@ def _moment(value: object) -> float:
 def _check_label(name: str) -> str:
     if name in LABEL_NAMES or name.startswith(RENAMED):
         raise ValueError("is a label that the exporter, Prometheus or an alert sets itself; choose another name")
+    if name.startswith(TAG_PREFIX):
+        raise ValueError(f"begins with {TAG_PREFIX}, as the labels of job_series.tags do; choose another name")
     return name
 
 
@@ -116,10 +124,24 @@ def _check_url(text: str) -> str:
     return text
 
 
-def _not_yet(value: object) -> object:
-    if value:
-        raise ValueError("is not supported by this version; leave it out")
-    return value
+def tag_label(key: str) -> str:
+    """The name of the label that a tag's value is shown in."""
+    return TAG_PREFIX + re.sub(r"[^a-zA-Z0-9_]", "_", key)
+
+
+def _check_tags(keys: tuple[str, ...]) -> tuple[str, ...]:
+    owners: dict[str, str] = {}
+    for key in keys:
+        owner = owners.setdefault(tag_label(key), key)
+        if owners[tag_label(key)] is not key:
+            raise ValueError(f"has {owner!r} and {key!r}, which would both be the label {tag_label(key)}; keep one")
+    return keys
+
+
+def _check_hyperparameter(name: str) -> str:
+    if name not in HYPERPARAMETERS:
+        raise ValueError(f"is not a numeric hyper-parameter; known are {', '.join(HYPERPARAMETERS)}")
+    return name
 
 
 DurationText = Annotated[str, Field(pattern=f"^{DURATION}$")]
@@ -130,7 +152,7 @@ Timeout = Annotated[float, BeforeValidator(_duration("100ms"), json_schema_input
 Moment = Annotated[float, BeforeValidator(_moment, json_schema_input_type=str)]
 AccountId = Annotated[str, Field(pattern=ACCOUNT_ID)]
 Region = Annotated[str, AfterValidator(_check_region), Field(json_schema_extra={"pattern": REGION})]
-_TAKEN = rf"^({'|'.join(sorted(LABEL_NAMES))})$|^{RENAMED}"
+_TAKEN = rf"^({'|'.join(sorted(LABEL_NAMES))})$|^({RENAMED}|{TAG_PREFIX})"
 LabelName = Annotated[str, Field(pattern=LABEL_NAME), AfterValidator(_check_label)]
 Labels = Annotated[dict[LabelName, str], Field(json_schema_extra={"propertyNames": {"not": {"pattern": _TAKEN}}})]
 ExternalId = Annotated[str, Field(min_length=2, max_length=1224, pattern=EXTERNAL_ID)]
@@ -232,7 +254,37 @@ class JobSeries(Section):
 
     retain: Duration = 14 * 86400.0
     max_jobs: Annotated[Count, Field(ge=0)] = 1000
-    tags: Annotated[list[str], AfterValidator(_not_yet), Field(json_schema_extra={"maxItems": 0})] = []
+    tags: Annotated[
+        tuple[Annotated[str, Field(pattern=TAG_KEY)], ...], Field(max_length=20), AfterValidator(_check_tags)
+    ] = ()
+
+
+class FailureRule(Section):
+    """``details.failure_reasons[]``."""
+
+    contains: Text
+    reason: Annotated[str, Field(pattern=REASON)]
+
+
+class Details(Section):
+    """``details``."""
+
+    enabled: bool = False
+    running: bool = False
+    calls_per_walk: Annotated[Count, Field(ge=1, le=1000)] = 20
+    calls_per_second: Annotated[float, BeforeValidator(_not_bool), Field(ge=0.1, le=100)] = 5.0
+    hyperparameters: list[
+        Annotated[str, AfterValidator(_check_hyperparameter), Field(json_schema_extra={"enum": list(HYPERPARAMETERS)})]
+    ] = []
+    failure_reasons: Annotated[list[FailureRule], Field(max_length=1000)] = []
+
+    @field_validator("failure_reasons")
+    @classmethod
+    def _bounded(cls, rules: list[FailureRule]) -> list[FailureRule]:
+        number = len({*REASONS, *(rule.reason for rule in rules)})
+        if number > MAX_REASONS:
+            raise ValueError(f"makes {number} reasons with the built-in ones, more than {MAX_REASONS}")
+        return rules
 
 
 class Aws(Section):
@@ -254,5 +306,5 @@ class File(Section):
     discovery: DiscoverySection | None = None
     job_series: JobSeries | None = None
     baseline_window: Duration = 90 * 86400.0
-    details: Annotated[bool, AfterValidator(_not_yet), Field(json_schema_extra={"const": False})] = False
+    details: Details | None = None
     aws: Aws | None = None

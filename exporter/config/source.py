@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Callable
 
 from exporter.config.config import ConfigError
 
@@ -22,27 +23,58 @@ _KINDS = {
 }
 
 
-def read(file: str) -> bytes:
-    """The content of a configuration file. Refuses a pipe or device unread; a network disk can still block.
+class Unusable(Exception):  # noqa: N818 - of a file, not of a program
+    """A file can't be used; the text says why, without its name.
+
+    Attributes:
+        missing: whether another file is probably meant.
+    """
+
+    def __init__(self, fault: str, *, missing: bool = False) -> None:
+        super().__init__(fault)
+        self.missing = missing
+
+
+def read(file: str, flag: str = "--config.file", read: Callable[[str], bytes] | None = None) -> bytes:
+    """The content of a configuration file that a flag names.
+
+    Args:
+        file: its name.
+        flag: for the message.
+        read: reads it; `content` unless given.
 
     Raises:
-        ConfigError: it can't be read, is not a regular file, or is larger than `MAX_BYTES`.
+        ConfigError: instead of `Unusable`.
+    """
+    try:
+        return (read or content)(file)
+    except Unusable as error:
+        advice = f"; name a configuration file with {flag}" if error.missing else ""
+        raise ConfigError([f"{file}: {error}{advice}"]) from error
+
+
+def content(file: str) -> bytes:
+    """The content of a file. Refuses a pipe or device unread; a network disk can still block.
+
+    Raises:
+        Unusable: it can't be read, is not a regular file, or is larger than `MAX_BYTES`.
     """
     try:
         descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
             kind = stat.S_IFMT(os.fstat(descriptor).st_mode)
             if kind != stat.S_IFREG:
-                raise _unusable(file, f"is {_KINDS.get(kind, 'not a regular file')}", advise=kind == stat.S_IFDIR)
-            content = _read_up_to(descriptor, MAX_BYTES + 1)
+                raise Unusable(f"is {_KINDS.get(kind, 'not a regular file')}", missing=kind == stat.S_IFDIR)
+            found = _read_up_to(descriptor, MAX_BYTES + 1)
         finally:
             os.close(descriptor)
     except OSError as error:
-        advise = isinstance(error, FileNotFoundError)
-        raise _unusable(file, f"can't be read: {error.strerror}", advise=advise) from error
-    if len(content) > MAX_BYTES:
-        raise _unusable(file, f"is larger than {MAX_BYTES // 1024**2} MiB")
-    return content
+        raise Unusable(f"can't be read: {error.strerror}", missing=isinstance(error, FileNotFoundError)) from error
+    except ValueError as error:  # a name with a null character
+        raise Unusable("can't be read: that is no file name") from error
+    if len(found) > MAX_BYTES:
+        raise Unusable(f"is larger than {MAX_BYTES // 1024**2} MiB")
+    return found
 
 
 def digest(content: bytes) -> str:
@@ -55,7 +87,3 @@ def _read_up_to(descriptor: int, limit: int) -> bytes:
     while len(content) < limit and (chunk := os.read(descriptor, limit - len(content))):
         content += chunk
     return bytes(content)
-
-
-def _unusable(file: str, fault: str, *, advise: bool = False) -> ConfigError:
-    return ConfigError([f"{file}: {fault}{'; name a configuration file with --config.file' if advise else ''}"])

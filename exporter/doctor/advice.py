@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from exporter.bedrock.actions import GET_JOB, LIST_TAGS
 from exporter.bedrock.answers import Problem
 from exporter.doctor import iam
-from exporter.doctor.seen import Seen
+from exporter.doctor.seen import DetailKind, Seen
 from exporter.errors import FailureReason
 from exporter.labels import account_of
 
@@ -21,6 +22,8 @@ class Step(NamedTuple):
 
 _BY_AWS = re.compile(r"AccessDenied|NotAuthorized|UnauthorizedOperation|not authorized")
 """The words of AWS's own refusals. Others that answer 403, such as a proxy, say something else."""
+
+_ACTIONS: dict[DetailKind, str] = {"details": GET_JOB, "tags": LIST_TAGS}
 
 _UNKNOWN_KEY = re.compile(r"InvalidClientTokenId|UnrecognizedClientException")
 """The codes for unknown keys: made up, deleted, or of an account that has not enabled the region."""
@@ -42,9 +45,8 @@ def steps(seen: Seen, problem: Problem) -> tuple[Step, ...]:
     if text := _beyond_policies(seen, message):
         return (Step(text),)
     match problem.reason:
-        case FailureReason.ACCESS_DENIED if seen.listed is problem and _BY_AWS.search(message):
-            step = Step(f"Add to a policy of {_lister(seen)}:", seen.permission)
-            return _other_policy(message, seen.permission) or (step,)
+        case FailureReason.ACCESS_DENIED if _BY_AWS.search(message) and (allow := _permission(seen, problem)):
+            return _other_policy(message, allow) or (Step(f"Add to a policy of {_lister(seen)}:", allow),)
         case FailureReason.ASSUME_ROLE_DENIED if _BY_AWS.search(message):
             return _allow_role(seen, problem)
         case FailureReason.UNSUPPORTED_REGION:
@@ -114,6 +116,15 @@ def _other_policy(message: str, statement: iam.Statement | None) -> tuple[Step, 
     if (lacking := _IMPLICIT.search(message)) and lacking[1] not in _USUAL:
         return (Step(f"Allow it in the {lacking[1]} as well:", statement),)
     return ()
+
+
+def _permission(seen: Seen, problem: Problem) -> iam.Statement | None:
+    """What allows the list, or the details or the tags of a job, that was denied; None if something else was."""
+    if seen.listed is problem:
+        return seen.permission
+    actions = [_ACTIONS[kind] for kind, answer in seen.details if answer is problem]
+    partition = seen.who.split(":", 2)[1] if seen.who else "aws"
+    return iam.details(seen.account_id or "*", partition=partition, actions=actions) if actions else None
 
 
 def _denied_caller(message: str) -> str | None:

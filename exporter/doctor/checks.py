@@ -16,9 +16,10 @@ from exporter.bedrock.clients import Clients
 from exporter.bedrock.organizations import operations
 from exporter.bedrock.settings import AwsSettings
 from exporter.doctor import iam
-from exporter.doctor.seen import Seen
+from exporter.doctor.seen import DetailKind, Seen
 from exporter.errors import FailureReason, WalkError, describe_bug
 from exporter.fleet.schedule import Schedule
+from exporter.jobs.details import OFF, DetailSettings
 from exporter.targets.accounts import Account, Discovery
 from exporter.targets.claims import Claims
 from exporter.targets.desired import desired
@@ -46,6 +47,7 @@ async def examine(
     schedule: Schedule,
     listing_timeout: float,
     *,
+    details: DetailSettings = OFF,
     progress: Callable[[str], None] = lambda _: None,
 ) -> list[Seen]:
     """Ask about every target, discovered ones included.
@@ -56,11 +58,14 @@ async def examine(
         aws: how to talk to AWS.
         schedule: its timeout is the deadline of each target, its concurrency the number of targets at a time.
         listing_timeout: deadline of listing accounts, seconds.
+        details: which details and tags of jobs the exporter will ask for: each is asked for once.
         progress: told in a few words how far it is.
 
     Returns:
         The listing of accounts, if there is a discovery; then every target, in order.
     """
+    wanted: dict[DetailKind, bool] = {"details": details.enabled, "tags": bool(details.tags)}
+    kinds = tuple([kind for kind, on in wanted.items() if on])
     clients = Clients(replace(aws, max_attempts=min(aws.max_attempts, ATTEMPTS)), schedule.concurrency)
     identities: _Identities = {}
     slots = asyncio.Semaphore(schedule.concurrency)
@@ -71,7 +76,7 @@ async def examine(
     async def ask_about(target: Target) -> Seen:
         nonlocal done
         async with slots:
-            seen = await _ask_about_target(target, _Asker(target, clients, schedule.timeout), identities)
+            seen = await _ask_about_target(target, _Asker(target, clients, schedule.timeout), identities, kinds)
         done += 1
         progress(f"targets checked: {done} of {len(everything)}")
         return seen
@@ -124,15 +129,28 @@ class _Asker:
             return Answer(Problem(FailureReason.INTERNAL, message))
 
 
-async def _ask_about_target(target: Target, asker: _Asker, identities: _Identities) -> Seen:
-    """Who the target is, and the first page of its jobs."""
-    signed_in = await _sign_in(Seen(target, iam.watch()), asker, identities)
+async def _ask_about_target(
+    target: Target, asker: _Asker, identities: _Identities, kinds: tuple[DetailKind, ...]
+) -> Seen:
+    """Who the target is, the first page of its jobs, and whether one of them may be asked about."""
+    unasked = Seen(target, iam.watch(), details=tuple((kind, None) for kind in kinds))
+    signed_in = await _sign_in(unasked, asker, identities)
     known = replace(target, account_id=signed_in.account_id)
     seen, page = await _list(signed_in, asker, partial(questions.first_page, known))
     if page is None:
         return seen
     jobs, more = "1 job" if page.jobs == 1 else f"{page.jobs} jobs", ", and there are more" if page.has_more else ""
-    return replace(seen, listed=f"{jobs} on the first page{more}", listed_account=page.account_id)
+    seen = replace(seen, listed=f"{jobs} on the first page{more}", listed_account=page.account_id)
+    return seen if page.job_arn is None else await _ask_about_job(seen, page.job_arn, asker)
+
+
+async def _ask_about_job(seen: Seen, job_arn: str, asker: _Asker) -> Seen:
+    """Whether the details and the tags of a job may be read, as far as the configuration asks for them."""
+    answers: list[tuple[DetailKind, str | Problem | None]] = []
+    for kind, _ in seen.details:
+        question = questions.details if kind == "details" else questions.tags
+        answers.append((kind, (await asker.ask(partial(question, seen.target, job_arn))).given))
+    return replace(seen, details=tuple(answers))
 
 
 async def _ask_about_accounts(

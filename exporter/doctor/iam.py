@@ -9,7 +9,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from exporter.bedrock.actions import ASSUME_ROLE, ASSUME_ROLE_WITH_WEB_IDENTITY, LIST_JOBS, TAG_SESSION
+from exporter.bedrock.actions import (
+    ASSUME_ROLE,
+    ASSUME_ROLE_WITH_WEB_IDENTITY,
+    GET_JOB,
+    LIST_JOBS,
+    LIST_TAGS,
+    TAG_SESSION,
+)
 
 Statement = dict[str, Any]
 """One statement of an IAM policy."""
@@ -24,6 +31,20 @@ def watch(regions: Sequence[str] = ()) -> Statement:
     if regions:
         statement["Condition"] = {"StringEquals": {"aws:RequestedRegion": list(regions)}}
     return statement
+
+
+def details(
+    account_id: str = "*", *, partition: str = "aws", actions: Sequence[str] = (GET_JOB, LIST_TAGS)
+) -> Statement:
+    """Allow the details and the tags of jobs to be read: for ``details`` and ``job_series.tags``.
+
+    Args:
+        account_id: whose jobs; ``*`` for any account that the identity gets into.
+        partition: of the account.
+        actions: those that are needed.
+    """
+    job = f"arn:{partition}:bedrock:*:{account_id}:model-customization-job/*"
+    return {"Effect": "Allow", "Action": list(actions), "Resource": job}
 
 
 def assume(role_arns: Sequence[str], *, in_organization: bool = False) -> Statement:

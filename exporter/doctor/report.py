@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -33,6 +33,12 @@ class Check(StrEnum):
     REGION = "region"
     PERMISSION = "permission"
     PAGE = "page"
+    DETAILS = "details"
+    TAGS = "tags"
+
+
+_ON_REQUEST = {Check.DETAILS, Check.TAGS}
+"""Checks that are made, and shown, only if the configuration asks for what they are about."""
 
 
 class Outcome(StrEnum):
@@ -60,7 +66,7 @@ class Finding(NamedTuple):
 
 
 class Report(NamedTuple):
-    """All findings about one target, one for each check."""
+    """All findings about one target, one for each check that is made."""
 
     seen: Seen
     findings: tuple[Finding, ...]
@@ -82,12 +88,29 @@ def reports(seen: Iterable[Seen]) -> list[Report]:
 
 
 def _report(seen: Seen) -> Report:
-    findings = {finding.check: finding for finding in (_clock(seen), _identity(seen), _role(seen), *_list(seen))}
+    findings = {finding.check: finding for finding in _findings(seen)}
     if seen.duplicate_of is not None:
         check = Check.ROLE if seen.target.assume_role else Check.IDENTITY
         detail = f"{seen.duplicate_of} already watches this account in {seen.target.region}"
         findings[check] = Finding(check, Outcome.FAILED, detail, (Step("Remove one of the two."),))
-    return Report(seen, tuple(findings.get(check, Finding(check, Outcome.SKIPPED)) for check in Check))
+    made = [check for check in Check if check not in _ON_REQUEST or check in findings]
+    return Report(seen, tuple(findings.get(check, Finding(check, Outcome.SKIPPED)) for check in made))
+
+
+def _findings(seen: Seen) -> list[Finding]:
+    return [_clock(seen), _identity(seen), _role(seen), *_list(seen), *_details(seen)]
+
+
+def _details(seen: Seen) -> Iterator[Finding]:
+    """The findings about the details and the tags of a job, as far as the configuration asks for them."""
+    for kind, answer in seen.details:
+        check = Check(kind)
+        if isinstance(answer, Problem):
+            yield _failed(check, seen, answer)
+        elif answer is None:
+            yield Finding(check, Outcome.SKIPPED, "there is no job to ask about")
+        else:
+            yield Finding(check, Outcome.PASSED, answer)
 
 
 def _clock(seen: Seen) -> Finding:
@@ -197,11 +220,13 @@ def as_text(reports: Sequence[Report], *, plain: bool = False) -> str:
         plain: whether to use ASCII marks.
     """
     marks = _PLAIN_MARKS if plain else _MARKS
-    rows = [("target", *Check, "who")]
-    rows += [
-        (each.place, *(marks[finding.outcome] for finding in each.findings), each.seen.who or marks[Outcome.SKIPPED])
-        for each in reports
-    ]
+    made = {finding.check for each in reports for finding in each.findings}
+    checks = [check for check in Check if check not in _ON_REQUEST or check in made]
+    rows = [("target", *checks, "who")]
+    for each in reports:
+        outcomes = {finding.check: finding.outcome for finding in each.findings}
+        shown = [marks[outcomes.get(check, Outcome.SKIPPED)] for check in checks]
+        rows.append((each.place, *shown, each.seen.who or marks[Outcome.SKIPPED]))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     for places, finding in _failures(reports):

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from exporter.bedrock.answers import Problem, WebIdentity
 from exporter.doctor.iam import Statement
 from exporter.labels import account_of
 from exporter.targets.target import Target
+
+DetailKind = Literal["details", "tags"]
+"""``GetModelCustomizationJob`` or ``ListTagsForResource``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +26,7 @@ class Seen:
         role: ARN of the session in its role; of the role itself if STS allows AssumeRole and nothing else.
         listed: what the list contains, in words.
         listed_account: the account that the list tells.
+        details: (what, whether it may be read) of the details and tags of jobs that the configuration asks for.
         web_identity: what the credentials come from on EKS with IRSA.
         has_credentials: whether there are credentials for STS; without them an API key may still list.
         duplicate_of: name of an earlier target that watches the same account and region.
@@ -34,6 +39,7 @@ class Seen:
     role: str | Problem | None = None
     listed: str | Problem | None = None
     listed_account: str | None = None
+    details: tuple[tuple[DetailKind, str | Problem | None], ...] = ()
     web_identity: WebIdentity | None = None
     has_credentials: bool = True
     duplicate_of: str | None = None

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from exporter.errors import FailureReason
+from exporter.fleet.details import DETAIL_FAILURES
 from exporter.jobs.families import EXPORTER_PREFIX, Family, Sample
 
 if TYPE_CHECKING:
@@ -60,10 +61,15 @@ def _target_folded(state: TargetState) -> Iterator[Sample]:
         yield Sample(state.good.snapshot.label_values_folded)
 
 
+def _target_detail_failures(state: TargetState) -> Iterator[Sample]:
+    if state.details.known.settings.wanted:
+        for reason in DETAIL_FAILURES:
+            yield Sample(state.details.failures.get(reason, 0), (reason,))
+
+
 def _target_series(state: TargetState) -> Iterator[Sample]:
     own = sum(1 for family in TARGET_FAMILIES if family.samples is not _target_series for _ in family.samples(state))
-    jobs = state.shown.series if state.shown is not None else 0
-    yield Sample(jobs + own + 1)
+    yield Sample(state.job_series + own + 1)
 
 
 TARGET_FAMILIES: tuple[Family[TargetState], ...] = (
@@ -130,6 +136,14 @@ TARGET_FAMILIES: tuple[Family[TargetState], ...] = (
         "Statuses, customization types and base models that are shown as other, as the target has too many of them. "
         "From the exporter; as old as the last good walk.",
         _target_folded,
+    ),
+    Family(
+        EXPORTER_PREFIX + "target_detail_failures_total",
+        "counter",
+        "Failed calls for details or tags of jobs by reason; absent without details.enabled and job_series.tags. "
+        "From the exporter.",
+        _target_detail_failures,
+        ("reason",),
     ),
     Family(
         EXPORTER_PREFIX + "target_series",

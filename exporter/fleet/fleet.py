@@ -7,16 +7,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from exporter.errors import FailureReason
+from exporter.fleet.asker import Asker
 from exporter.fleet.loop import Conditions, TargetLoop, Walker
 from exporter.fleet.schedule import Schedule
 from exporter.fleet.slots import Slots
 from exporter.fleet.state import TargetState
+from exporter.jobs.details import OFF, DetailSettings
 from exporter.jobs.snapshot import Budget
 from exporter.targets.claims import Claims
 from exporter.targets.target import Target
 
 NewWalker = Callable[[Target], Walker]
 """Makes what walks a target. It must cost little and not fail: whatever is wrong shows at the first walk."""
+
+NewAsker = Callable[[Target], Asker | None]
+"""Makes what asks for details of a target's jobs; likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +34,8 @@ class Desired:
         budget: which jobs count for what.
         new_walker: makes what walks them; another function than before replaces every walker.
         complete: whether these are all targets; False until the accounts of an organization have been listed.
+        details: which details to ask for.
+        new_asker: makes what asks for them, as `new_walker` does; None if nothing can.
     """
 
     targets: tuple[Target, ...]
@@ -36,6 +43,8 @@ class Desired:
     budget: Budget
     new_walker: NewWalker
     complete: bool = True
+    details: DetailSettings = OFF
+    new_asker: NewAsker | None = None
 
 
 class Fleet:
@@ -62,6 +71,7 @@ class Fleet:
     ) -> None:
         self.ready = False
         self._now = now
+        self._began = now()
         self._observe_walk = observe_walk
         self._observe_delay = observe_delay
         self._loops: dict[Target, TargetLoop] = {}
@@ -90,6 +100,8 @@ class Fleet:
         if desired.schedule.concurrency != before.schedule.concurrency:
             self._slots = Slots(desired.schedule.concurrency)  # walks under way give their slot back to the old ones
         reopen = desired.new_walker is not before.new_walker
+        new_asker = desired.new_asker or (lambda _: None)
+        reask = desired.new_asker is not before.new_asker
         self._claims = Claims(desired.targets)
         conditions = Conditions(
             schedule=desired.schedule,
@@ -100,16 +112,23 @@ class Fleet:
             observe_walk=self._observe_walk,
             observe_delay=self._observe_delay,
             walked=self._walked,
+            details=desired.details,
+            started=self._began,
         )
         known = {target.route: loop for target, loop in self._loops.items()}
         self._loops, fresh = {}, []
         for target in desired.targets:
             loop = known.pop(target.route, None)
             if loop is None:
-                loop = TargetLoop(target, desired.new_walker(target), conditions)
+                loop = TargetLoop(target, desired.new_walker(target), conditions, new_asker(target))
                 fresh.append(loop)
             else:
-                loop.adopt(target, conditions, desired.new_walker(target) if reopen else None)
+                loop.adopt(
+                    target,
+                    conditions,
+                    desired.new_walker(target) if reopen else None,
+                    new_asker(target) if reask else None,
+                )
                 if loop.state.good is not None:
                     self._claims.claim(target, loop.state.good.account_id)
             self._loops[target] = loop

@@ -12,17 +12,25 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from exporter.errors import FailureReason, WalkError, describe_bug
+from exporter.fleet.asker import Asker
+from exporter.fleet.details import DETAIL_FAILURES, Call, Details
 from exporter.fleet.schedule import Schedule
 from exporter.fleet.slots import Slots
-from exporter.fleet.state import Failed, TargetState, Walked, advance
+from exporter.fleet.state import Detailed, Failed, TargetState, Walked, advance
+from exporter.jobs import story
+from exporter.jobs.details import OFF, DetailSettings
 from exporter.jobs.snapshot import Budget
 from exporter.labels import UNKNOWN
 from exporter.targets.target import Target
 
 _log = logging.getLogger(__name__)
+_story_log = logging.getLogger(story.__name__)
 
 UNSUPPORTED_INTERVAL = 3600.0
 """Seconds between two walks of a target whose region lacks the service: it may come, but not within the minute."""
+
+SHOW_INTERVAL = 5.0
+"""Seconds between two renderings of what has been learnt of jobs during a round of calls."""
 
 
 RETELL = 900.0
@@ -57,6 +65,8 @@ class Conditions:
         observe_walk: told how long each walk took, seconds.
         observe_delay: told how long each walk waited for a slot after it was due, seconds.
         walked: told when a walk has ended, well or badly.
+        details: which details to ask for.
+        started: when the process started, Unix seconds: what ended before is no news.
     """
 
     schedule: Schedule
@@ -67,6 +77,8 @@ class Conditions:
     observe_walk: Callable[[float], None]
     observe_delay: Callable[[float], None]
     walked: Callable[[TargetLoop], None]
+    details: DetailSettings = OFF
+    started: float = 0.0
 
 
 class TargetLoop:
@@ -79,15 +91,17 @@ class TargetLoop:
         state: what is known of the target.
     """
 
-    def __init__(self, target: Target, walker: Walker, conditions: Conditions) -> None:
-        self.state = TargetState(target, target.account_id or UNKNOWN)
+    def __init__(self, target: Target, walker: Walker, conditions: Conditions, asker: Asker | None = None) -> None:
+        self.state = TargetState(target, target.account_id or UNKNOWN, details=Details().under(conditions.details))
         self._walker = walker
+        self._asker = asker
         self._conditions = conditions
         self._task: asyncio.Task[None] | None = None
         self._started = 0.0  # when the last walk was due to start, on the event loop's clock
         self._rescheduled = asyncio.Event()
         self._retry = False
         self._stale: asyncio.TimerHandle | None = None
+        self._shown_at = 0.0
         self._told = 0.0  # when the log last said that it is down, on the event loop's clock
         self._told_cause = ""
 
@@ -103,21 +117,31 @@ class TargetLoop:
     def stop(self) -> None:
         """Watch the target no longer; a walk that is under way is cut off."""
         self._cancel_stale_timer()
+        if self._asker is not None:
+            self._asker.stop()
         if self._task is not None:
             self._task.cancel()
 
-    def adopt(self, target: Target, conditions: Conditions, walker: Walker | None = None) -> None:
+    def adopt(
+        self, target: Target, conditions: Conditions, walker: Walker | None = None, asker: Asker | None = None
+    ) -> None:
         """Go on under a new configuration, in which the target may have another name and other labels.
 
         Args:
             target: the same target, as it is configured now.
             conditions: from now on.
             walker: what walks it from now on; None if that stays. A new one may reach what the old one did not.
+            asker: likewise of what asks for details.
         """
+        if asker is not None:
+            if self._asker is not None:
+                self._asker.stop()
+            self._asker = asker
         before, self._conditions = self._conditions.schedule, conditions
         schedule = conditions.schedule
         if target != self.target:
             self.state = replace(self.state, target=target, good=_relabelled(self.state.good, target))
+        self._tell(self.state.details.under(conditions.details))
         if walker is not None:
             self._walker = walker
             self._retry = True
@@ -192,10 +216,38 @@ class TargetLoop:
         if isinstance(outcome, Walked):
             self.state = replace(self.state, good=_relabelled(outcome, self.target))  # a reload may have come meanwhile
             self._go_stale_at(asyncio.get_running_loop().time() + self._conditions.schedule.stale_after)
+            self._tell(self.state.details.only(outcome.snapshot))
         elif self.state.stale:
             self._cancel_stale_timer()
         _ = self.state.text  # rendered when it changes, not when somebody scrapes
         _log_change(before, self.state, is_news=self._is_news(before.failure))
+        if isinstance(outcome, Walked):
+            _log_story(before, self.state, self._conditions.started)
+            if self._asker is not None and self._conditions.details.wanted:
+                self._asker.start(lambda: self.state.details, self._asked, outcome.snapshot, self._conditions.now)
+
+    def _asked(self, details: Details, call: Call, last: bool) -> None:
+        """Take in what is known after a call, and show it after the last of a round, or after a while."""
+        before, time = self.state.details, asyncio.get_running_loop().time()
+        self.state = replace(self.state, details=details)
+        if last or time - self._shown_at >= SHOW_INTERVAL:
+            self._shown_at = time
+            self._tell(details)
+        _log_details(self.state, before, call, self._conditions.started)
+
+    def _tell(self, details: Details) -> None:
+        """Show what is known beyond the list."""
+        good = self.state.good
+        same = self.state.detailed
+        if good is None:
+            detailed = None
+        elif same is not None and same.good is good and same.known is details.known:
+            detailed = same
+        else:
+            detailed = Detailed(good, details.known)
+            _ = detailed.text
+        self.state = replace(self.state, details=details, detailed=detailed)
+        _ = self.state.text
 
     def _is_news(self, before: Failed | None) -> bool:
         """Whether the log has to tell of the failure: its reason is another, or its cause, and `RETELL` has passed."""
@@ -262,3 +314,28 @@ def _log_change(before: TargetState, after: TargetState, *, is_news: bool) -> No
         for complaint in after.good.complaints:
             if complaint not in known:
                 _log.warning("malformed job left out", extra={**about, "detail": complaint})
+
+
+def _log_story(before: TargetState, after: TargetState, started: float) -> None:
+    """Log what happened to jobs between two good walks."""
+    if after.good is None:
+        return
+    old = {job.job_arn: job for job in before.good.snapshot.job_series} if before.good else {}
+    new = {job.job_arn: job for job in after.good.snapshot.job_series}
+    about = {"account": after.account_id, "region": after.target.region}
+    for event in story.events(old, new, started):
+        _story_log.info(event.what, extra={**about, **event.about})
+
+
+def _log_details(state: TargetState, before: Details, call: Call, started: float) -> None:
+    """Log why a job failed, and once why that can't be learnt."""
+    about, job, after = _about(state), call.job, state.details
+    details = after.known.details.get(job.job_arn)
+    is_news = job.status == "Failed" and (job.ended or 0.0) >= started
+    if details is not None and details is not before.known.details.get(job.job_arn) and is_news:
+        reason = after.known.failure_reason(job)
+        extra = {**about, **story.about(job), "reason": reason, "detail": details.failure_message}
+        _log.warning("job failed", extra=extra)
+    for reason in DETAIL_FAILURES:
+        if after.failures.get(reason, 0) > before.failures.get(reason, 0) == 0:
+            _log.warning("no details of a job; further failures are only counted", extra={**about, "reason": reason})

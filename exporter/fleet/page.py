@@ -19,7 +19,7 @@ FAMILIES: tuple[Family[Any], ...] = (*SNAPSHOT_FAMILIES, *JOB_FAMILIES, *TARGET_
 def compose(states: Sequence[TargetState], format_: page.Format, now: float) -> bytes:
     """What is known of all targets at `now` (Unix seconds), in one format."""
     shown = _distinct(states)
-    jobs = [state.shown.text for state in shown if state.shown is not None]
+    jobs = [state.jobs_text for state in shown if state.shown is not None]
     return page.compose(FAMILIES, [*jobs, *(state.text for state in shown)], format_, now)
 
 

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from exporter.errors import FailureReason
+from exporter.fleet.details import Details
 from exporter.fleet.families import TARGET_FAMILIES
+from exporter.jobs.details import Known
 from exporter.jobs.snapshot import Snapshot
-from exporter.jobs.text import Text, count_series, render, render_snapshot
+from exporter.jobs.text import Text, count_series, render, render_details, render_snapshot
 from exporter.labels import UNKNOWN
 from exporter.targets.target import Target
 
@@ -40,6 +42,32 @@ class Walked:
     def text(self) -> Text:
         """The samples of every family about the snapshot and its jobs; the walk's own thread asks for it first."""
         return render_snapshot(self.target.series_labels(self.account_id or UNKNOWN), self.snapshot)
+
+    @cached_property
+    def series(self) -> int:
+        """How many series the text has."""
+        return count_series(self.text)
+
+
+@dataclass(frozen=True)
+class Detailed:
+    """A good walk, and what is known of its jobs beyond the list.
+
+    Attributes:
+        good: the walk.
+        known: what is known.
+    """
+
+    good: Walked
+    known: Known
+
+    @cached_property
+    def text(self) -> Text:
+        """The walk's samples with what is known: rendered when that changes."""
+        if not self.known.settings.wanted:
+            return self.good.text
+        labels = self.good.target.series_labels(self.good.account_id or UNKNOWN)
+        return {**self.good.text, **render_details(labels, self.good.snapshot, self.known)}
 
     @cached_property
     def series(self) -> int:
@@ -78,6 +106,8 @@ class TargetState:
         stale: whether the good walk is too old for its jobs to be shown.
         failures: failed walks by reason since the start.
         malformed: malformed jobs met since the start, each once per good walk.
+        details: what is known of its jobs beyond the list, and how asking for it went.
+        detailed: the good walk together with that; None before the first.
     """
 
     target: Target
@@ -89,6 +119,8 @@ class TargetState:
     stale: bool = False
     failures: Mapping[FailureReason, int] = field(default_factory=dict)
     malformed: int = 0
+    details: Details = field(default_factory=Details)
+    detailed: Detailed | None = field(default=None, compare=False)  # made of the rest
 
     @property
     def up(self) -> bool:
@@ -99,6 +131,22 @@ class TargetState:
     def shown(self) -> Walked | None:
         """The good walk whose jobs are shown; None when there is none or it is stale."""
         return None if self.stale else self.good
+
+    @property
+    def jobs_text(self) -> Text:
+        """The samples of the jobs that are shown; empty if none are."""
+        return self._jobs.text if self._jobs is not None else {}
+
+    @property
+    def job_series(self) -> int:
+        """How many series these are."""
+        return self._jobs.series if self._jobs is not None else 0
+
+    @property
+    def _jobs(self) -> Detailed | Walked | None:
+        """What is shown of the jobs."""
+        is_newest = self.detailed is not None and self.detailed.good is self.shown
+        return self.detailed if is_newest else self.shown
 
     @property
     def is_unsupported(self) -> bool:

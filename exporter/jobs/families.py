@@ -11,6 +11,7 @@ from typing import Generic, Literal, NamedTuple, TypeVar
 
 from msgspec import Struct
 
+from exporter.jobs.details import NOTHING, JobDetails, Known
 from exporter.jobs.job import STATUSES, Job, SubTasks
 from exporter.jobs.snapshot import DurationSummary, Snapshot
 
@@ -22,6 +23,9 @@ TARGET_LABELS = ("aws_account_id", "aws_region")
 
 JOB_LABELS = ("job_id", "job_name", "customization_type")
 """After the target's, on every series of one job."""
+
+TAG_PREFIX = "tag_"
+"""What the labels of a job's tags begin with."""
 
 T_contra = TypeVar("T_contra", contravariant=True)
 
@@ -72,11 +76,18 @@ class JobSeries(NamedTuple):
         job: the job.
         subtasks: as `Job.subtasks` has them.
         snapshot: the one that it is in.
+        known: what is known of it beyond the list.
     """
 
     job: Job
     subtasks: SubTasks
     snapshot: Snapshot
+    known: Known = NOTHING
+
+    @property
+    def details(self) -> JobDetails | None:
+        """What `GetModelCustomizationJob` said of it; None if nobody has asked."""
+        return self.known.details.get(self.job.job_arn)
 
 
 def _jobs(snapshot: Snapshot) -> Iterator[Sample]:
@@ -196,7 +207,31 @@ def _subtask_last_modified(series: JobSeries) -> Iterator[Sample]:
             yield Sample(modified, (name,))
 
 
+def _job_failure(series: JobSeries) -> Iterator[Sample]:
+    if (reason := series.known.failure_reason(series.job)) is not None:
+        yield Sample(1, (reason,))
+
+
+def _job_training_loss(series: JobSeries) -> Iterator[Sample]:
+    if (details := series.details) is not None and details.training_loss is not None:
+        yield Sample(details.training_loss)
+
+
+def _job_validation_loss(series: JobSeries) -> Iterator[Sample]:
+    if (details := series.details) is not None:
+        for validator, loss in details.validation_losses:
+            yield Sample(loss, (validator,))
+
+
+def _job_hyperparameter(series: JobSeries) -> Iterator[Sample]:
+    if (details := series.details) is not None:
+        for name, value in details.hyperparameters:
+            if name in series.known.settings.hyperparameters:
+                yield Sample(value, (name,))
+
+
 _LIST = "From ListModelCustomizationJobs; as old as the last good walk."
+_GET = "From GetModelCustomizationJob, so only with details.enabled; as old as the last call about the job."
 _GROWS = "From ListModelCustomizationJobs; as old as the last good walk, the time filled in at the scrape."
 
 SNAPSHOT_FAMILIES: tuple[Family[Snapshot], ...] = (
@@ -231,14 +266,46 @@ SNAPSHOT_FAMILIES: tuple[Family[Snapshot], ...] = (
 )
 """About all jobs of a target; exact."""
 
-JOB_FAMILIES: tuple[Family[JobSeries], ...] = (
+DETAIL_FAMILIES: tuple[Family[JobSeries], ...] = (
     Family(
         JOBS_PREFIX + "job_info",
         "gauge",
-        f"What is fixed about a job, always 1. {_LIST}",
+        f"What is fixed about a job, always 1; with a label for each key of job_series.tags. {_LIST}",
         _job_info,
         ("job_arn", "base_model", "custom_model_name"),
     ),
+    Family(
+        JOBS_PREFIX + "job_failure_info",
+        "gauge",
+        f"Why a job failed, always 1; the reason is read from its failure message. {_GET}",
+        _job_failure,
+        ("reason",),
+    ),
+    Family(
+        JOBS_PREFIX + "job_training_loss",
+        "gauge",
+        f"Training loss of a job; absent if AWS gives none. {_GET}",
+        _job_training_loss,
+    ),
+    Family(
+        JOBS_PREFIX + "job_validation_loss",
+        "gauge",
+        f"Validation loss of a job, by the number of the validator from 0; absent if AWS gives none. {_GET}",
+        _job_validation_loss,
+        ("validator",),
+    ),
+    Family(
+        JOBS_PREFIX + "job_hyperparameter",
+        "gauge",
+        f"Numeric hyper-parameters of a job that details.hyperparameters lists. {_GET}",
+        _job_hyperparameter,
+        ("name",),
+    ),
+)
+"""About one job, and changed by what is known of it beyond the list."""
+
+JOB_FAMILIES: tuple[Family[JobSeries], ...] = (
+    *DETAIL_FAMILIES,
     Family(
         JOBS_PREFIX + "job_status",
         "gauge",
@@ -331,7 +398,7 @@ LABEL_NAMES = frozenset(
     | {label for family in SNAPSHOT_FAMILIES for label in family.labels}
     | {label for family in JOB_FAMILIES for label in family.labels}
 )
-"""Names that a target's own labels can't have.
+"""Names that a target's own labels can't have, nor any that begins with `TAG_PREFIX` or `RENAMED`.
 
 Those of the tables, those that Prometheus and its operator set at the scrape, and those that alerts set. Prometheus
 would rename the exporter's label or drop it without a word.

@@ -5,7 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from exporter.jobs.families import JOB_FAMILIES, JOB_LABELS, SNAPSHOT_FAMILIES, Family, JobSeries, Since
+from exporter.jobs.details import NOTHING, Known
+from exporter.jobs.families import (
+    DETAIL_FAMILIES,
+    JOB_FAMILIES,
+    JOB_LABELS,
+    SNAPSHOT_FAMILIES,
+    Family,
+    JobSeries,
+    Since,
+)
 from exporter.jobs.snapshot import Snapshot
 from exporter.labels import Labels
 
@@ -35,12 +44,25 @@ def render_snapshot(labels: Labels, snapshot: Snapshot) -> Text:
         labels: on every series of the target.
         snapshot: what its last good walk showed.
     """
-    common = spell(labels)
-    series = []
+    return _render(SNAPSHOT_FAMILIES, [(spell(labels), snapshot)]) | _render(
+        JOB_FAMILIES, _series(labels, snapshot, NOTHING)
+    )
+
+
+def render_details(labels: Labels, snapshot: Snapshot, known: Known) -> Text:
+    """The samples of the families that change with what is known beyond the list; the rest as `render_snapshot`'s."""
+    info, *others = DETAIL_FAMILIES
+    series = _series(labels, snapshot, known)
+    tagged = [(",".join(filter(None, (c, spell(known.tag_labels(s.job))))), s) for c, s in series]
+    return _render([info], tagged) | _render(others, series)
+
+
+def _series(labels: Labels, snapshot: Snapshot, known: Known) -> list[tuple[str, JobSeries]]:
+    common, series = spell(labels), []
     for job in snapshot.job_series:
         own = spell(zip(JOB_LABELS, (job.id, job.job_name, job.customization_type), strict=True))
-        series.append((f"{common},{own}", JobSeries(job, job.subtasks, snapshot)))
-    return _render(SNAPSHOT_FAMILIES, [(common, snapshot)]) | _render(JOB_FAMILIES, series)
+        series.append((f"{common},{own}", JobSeries(job, job.subtasks, snapshot, known)))
+    return series
 
 
 def render(families: Iterable[Family[Any]], labels: Labels, subject: object) -> Text:

@@ -133,10 +133,20 @@ _QUICK = tuple(
 _FAILURES = (
     (
         "Could not validate GetObject permissions to access S3 bucket {bucket}.",
+        (
+            "Amazon S3 perms missing (PutObject): Could not validate PutObject permissions to access S3 bucket: "
+            "{bucket} at key output/.write_access_check_file.tmp"
+        ),
         "Unable to parse Amazon S3 file s3://{bucket}/train.jsonl. Training data must conform to JSONL.",
     ),
-    ('Input data at s3://{bucket}/train.jsonl line 17 must follow \'{{"prompt": …, "completion": …}}\' format.',),
-    ("Encountered an internal error when processing the request.",),
+    (
+        'Input data at s3://{bucket}/train.jsonl line 17 must follow \'{{"prompt": …, "completion": …}}\' format.',
+        "Maximum input token count 4919 exceeds limit of 4096 for train data",
+    ),
+    (
+        "Encountered an internal error when processing the request.",
+        "Encountered an unexpected error when processing the request, please try again",
+    ),
 )
 
 _TEAMS = (("research", "cc-4100"), ("support", "cc-4210"), ("search", "cc-4305"), ("risk", "cc-5120"))

@@ -15,6 +15,8 @@ from typing import cast
 
 from exporter import descriptors
 from exporter.web.aiohttp_web import web
+from exporter.web.config.settings import Tls
+from exporter.web.handshake import Handshake, Peer
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +60,7 @@ class Connection(web.RequestHandler):
         body: what it is reading.
     """
 
-    def __init__(self, connections: Connections) -> None:
+    def __init__(self, connections: Connections, handshake: Handshake | None = None) -> None:
         limits = connections.limits
         super().__init__(
             connections,
@@ -71,6 +73,7 @@ class Connection(web.RequestHandler):
         )
         self._connections = connections
         self._limits = limits
+        self._handshake = handshake
         self._received = 0
         self.address = ""
         self.waiting_since = time.monotonic()
@@ -79,14 +82,19 @@ class Connection(web.RequestHandler):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Called by asyncio."""
         self._stream = cast("asyncio.Transport", transport)  # aiohttp forgets its own before everything is sent
-        self._stream.set_write_buffer_limits(high=0)  # a write ends when the client, or at least the kernel, has it
+        # A write ends when the client, or at least the kernel, has it. asyncio's TLS pauses at the limit, not above.
+        self._stream.set_write_buffer_limits(high=0 if self._handshake is None else 1)
         self._socket: socket.socket = transport.get_extra_info("socket")
         self.address = str((transport.get_extra_info("peername") or [""])[0])
         self._timer = asyncio.get_running_loop().call_later(self._limits.header, self.cut, "header_timeout")
+        if self._handshake is not None:
+            self._connections.open.discard(self._handshake)
         self._connections.admit(self)
         super().connection_made(transport)
         with contextlib.suppress(OSError):  # the client has already gone
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _KERNEL_BUFFER)
+        if self._handshake is not None and not self._handshake.tls.allows(transport.get_extra_info("peercert")):
+            self.cut("client_certificate")
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Called by asyncio."""
@@ -111,7 +119,7 @@ class Connection(web.RequestHandler):
             self._connections.count_request("other", 400)
         else:
             response = super().handle_error(request, status, exc, message)
-        response.headers.update(self._connections.headers)
+        response.headers.update(self._connections.headers())
         return response
 
     async def send(self, request: web.Request, response: web.Response) -> web.StreamResponse:
@@ -154,7 +162,7 @@ class Connection(web.RequestHandler):
         """End the connection now, and discard what the client has not read, also in the kernel."""
         self._forget()
         self._connections.count_cut(reason)
-        if self._stream.get_write_buffer_size():
+        if self._handshake is not None or self._stream.get_write_buffer_size():  # TLS has a second buffer below its own
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._stream.abort()
         _log.debug("a client was cut off", extra={"peer": self.address, "reason": reason})
@@ -169,27 +177,31 @@ class Connections(web.Server):
 
     Args:
         server: aiohttp's, whose requests and handlers they serve.
-        headers: to send with the response to what is not HTTP, too.
+        headers: gives those to send with the response to what is not HTTP, too.
+        tls: gives how a new connection is encrypted; None for not at all.
         limits: what clients may use.
         count_request: told the handler and the status of what is no request.
         count_cut: told why a connection is ended.
 
     Attributes:
         open: those that are.
-        limits, headers, count_request, count_cut: as given.
+        limits, headers, tls, count_request, count_cut: as given.
     """
 
     def __init__(
         self,
         server: web.Server,
-        headers: Mapping[str, str],
+        *,
+        headers: Callable[[], Mapping[str, str]],
+        tls: Callable[[], Tls | None],
         limits: Limits,
         count_request: Callable[[str, int], None],
         count_cut: Callable[[str], None],
     ) -> None:
         super().__init__(server.request_handler, request_factory=server.request_factory)
-        self.open: set[Connection] = set()
+        self.open: set[Peer] = set()
         self.headers = headers
+        self.tls = tls
         self.count_request = count_request
         self.count_cut = count_cut
         self.limits = limits
@@ -197,9 +209,12 @@ class Connections(web.Server):
 
     def __call__(self) -> web.RequestHandler:
         """Called by asyncio for each new connection."""
-        return Connection(self)
+        tls = self.tls()
+        if tls is None:
+            return Connection(self)
+        return cast("web.RequestHandler", Handshake(self, tls, lambda handshake: Connection(self, handshake)))
 
-    def admit(self, connection: Connection) -> None:
+    def admit(self, connection: Peer) -> None:
         """Make a place for one more: at a limit, cut the connection that has kept us waiting longest."""
         neighbours = [one for one in self.open if one.address == connection.address]
         if len(neighbours) >= self._places * 3 // 4:
@@ -222,11 +237,11 @@ class Connections(web.Server):
             connection.cut("shutdown")
 
 
-def _waiting_since(connection: Connection) -> float:
+def _waiting_since(connection: Peer) -> float:
     return connection.waiting_since
 
 
-def _slowest(connections: Iterable[Connection]) -> Connection:
+def _slowest(connections: Iterable[Peer]) -> Peer:
     return min(connections, key=_waiting_since)
 
 

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from exporter import NAME
 from exporter.fleet.state import TargetState
 from exporter.jobs.page import Format, accepts_gzip, compress, negotiate
+from exporter.web import status, views
 from exporter.web.aiohttp_web import web
 from exporter.web.connections import Handler, bounded
-from exporter.web.landing import STYLE_SOURCE, landing_page
+from exporter.web.pages import CONTENT_SECURITY_POLICY, config_page, status_page
+from exporter.web.selection import QueryError, Selection, parse
+from exporter.web.shared import BusyError, Shared
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Middleware
 
 RELOAD = "/-/reload"
 
@@ -20,11 +28,11 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
     "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": (
-        f"default-src 'none'; style-src {STYLE_SOURCE}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    ),
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
 }
 """On every response."""
+
+_WAITING_PAGES = 64  # different ones; each takes some 10 ms
 
 _LONGEST_ACCEPT = 1024  # characters; Prometheus sends 250, and half a megabyte would take a second to read
 
@@ -39,6 +47,8 @@ class Site:
         ready: whether every target has finished its first walk.
         metrics: (states, format) → the whole page of metrics; called in another thread.
         now: the wall clock, Unix seconds.
+        started: when the exporter started, Unix seconds.
+        config: gives the configuration in use as YAML without secrets; called in another thread.
         reload: reads the configuration again and returns the faults because of which it could not; None if HTTP
             requests may not ask for it.
         count_request: told the handler and the status of every request that was answered.
@@ -50,19 +60,24 @@ class Site:
     ready: Callable[[], bool]
     metrics: Callable[[Sequence[TargetState], Format], bytes]
     now: Callable[[], float]
+    started: float = 0.0
+    config: Callable[[], str] = str
     reload: Callable[[], Awaitable[list[str]]] | None = None
     count_request: Callable[[str, int], None] = lambda _, __: None
     count_cut: Callable[[str], None] = lambda _: None
 
 
-def application(site: Site) -> web.Application:
-    """The routes of a site, to be served on `Connections`."""
+def application(site: Site, *guards: Middleware) -> web.Application:
+    """The routes of a site, to be served on `Connections`; requests pass the guards first."""
     routes = _Routes(site)
-    app = web.Application(middlewares=[bounded, routes.count, routes.explain])
+    app = web.Application(middlewares=[bounded, routes.count, *guards, routes.explain])
     app.on_response_prepare.append(_add_headers)
     for path, methods, handler in (
         (site.telemetry_path, ("GET", "HEAD"), routes.metrics),
-        ("/", ("GET", "HEAD"), routes.landing_page),
+        ("/", ("GET", "HEAD"), routes.status_page),
+        ("/config", ("GET", "HEAD"), routes.config),
+        ("/api/v1/targets", ("GET", "HEAD"), routes.targets),
+        ("/api/v1/jobs", ("GET", "HEAD"), routes.jobs),
         ("/-/healthy", ("GET", "HEAD"), routes.healthy),
         ("/-/ready", ("GET", "HEAD"), routes.ready),
         (RELOAD, ("POST", "PUT"), routes.reload),
@@ -83,34 +98,86 @@ class _Routes:
 
     def __init__(self, site: Site) -> None:
         self._site = site
-        self._rendering = asyncio.Lock()
-        self._requested: dict[tuple[Format, bool], asyncio.Task[bytes]] = {}
+        self._scrapes = Shared()
+        self._pages = Shared(_WAITING_PAGES)  # apart, so that a scrape never waits for a page
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Every metric, in the format and encoding that the request asks for."""
         format_, gzip = negotiate(_header(request, "Accept")), accepts_gzip(_header(request, "Accept-Encoding"))
-        if (format_, gzip) not in self._requested:
-            self._requested[format_, gzip] = asyncio.create_task(self._render(format_, gzip))
-        body = await asyncio.shield(self._requested[format_, gzip])
+        body = await self._scrapes.get((format_, gzip), lambda: self._scrape(format_, gzip))
         headers = {"Content-Type": format_.value, "Vary": "Accept, Accept-Encoding"}
         return web.Response(body=body, headers=headers | ({"Content-Encoding": "gzip"} if gzip else {}))
 
-    async def _render(self, format_: Format, gzip: bool) -> bytes:
-        """The page, rendered once for all who asked for it before its rendering begins."""
+    def _scrape(self, format_: Format, gzip: bool) -> Callable[[], bytes]:
         # A page of a thousand targets takes a while: not in the event loop, and not two at a time.
-        async with self._rendering:
-            del self._requested[format_, gzip]
-            return await asyncio.to_thread(self._compose, self._site.states(), format_, gzip)
+        states = self._site.states()
 
-    def _compose(self, states: tuple[TargetState, ...], format_: Format, gzip: bool) -> bytes:
-        body = self._site.metrics(states, format_)
-        return compress(body) if gzip else body
+        def compose() -> bytes:
+            body = self._site.metrics(states, format_)
+            return compress(body) if gzip else body
 
-    async def landing_page(self, _: web.Request) -> web.Response:
-        """A page for people."""
-        site = self._site
-        page = landing_page(site.states(), site.telemetry_path, site.now())
-        return web.Response(body=page.encode(errors="replace"), content_type="text/html", charset="utf-8")
+        return compose
+
+    async def status_page(self, request: web.Request) -> web.Response:
+        """A page for people: what is watched, and which jobs need someone."""
+        site, selection = self._site, parse(request.query)
+
+        def prepare() -> Callable[[], bytes]:
+            states, ready, now = site.states(), site.ready(), site.now()
+            return lambda: status_page(
+                status.status(states, selection, now=now, started=site.started, ready=ready), site.telemetry_path
+            )
+
+        return await self._page(request, "text/html", ("status", selection), prepare)
+
+    async def config(self, request: web.Request) -> web.Response:
+        """The configuration in use, without secrets."""
+        return await self._page(request, "text/html", ("config",), lambda: lambda: config_page(self._site.config()))
+
+    async def targets(self, request: web.Request) -> web.Response:
+        """The targets, for programs."""
+        selection = parse(request.query)
+        return await self._json(request, "targets", selection, lambda states, _: status.targets(states, selection))
+
+    async def jobs(self, request: web.Request) -> web.Response:
+        """The jobs, for programs."""
+        selection = parse(request.query)
+        return await self._json(request, "jobs", selection, lambda states, now: status.jobs(states, selection, now=now))
+
+    async def _json(
+        self,
+        request: web.Request,
+        name: str,
+        selection: Selection,
+        view: Callable[[Sequence[TargetState], float], views.Targets | views.Jobs],
+    ) -> web.Response:
+        def prepare() -> Callable[[], bytes]:
+            states, now = self._site.states(), self._site.now()
+            return lambda: msgspec.json.encode(view(states, now))
+
+        return await self._page(request, "application/json", (name, selection), prepare)
+
+    async def _page(
+        self,
+        request: web.Request,
+        content_type: str,
+        key: tuple[object, ...],
+        prepare: Callable[[], Callable[[], bytes]],
+    ) -> web.Response:
+        gzip = accepts_gzip(_header(request, "Accept-Encoding"))
+
+        def compressed() -> Callable[[], bytes]:
+            make = prepare()
+            return lambda: compress(make())
+
+        body = await self._pages.get((*key, gzip), compressed if gzip else prepare)
+        headers = {"Vary": "Accept-Encoding", "Cache-Control": "no-store"}
+        return web.Response(
+            body=body,
+            content_type=content_type,
+            charset="utf-8" if content_type == "text/html" else None,
+            headers=headers | ({"Content-Encoding": "gzip"} if gzip else {}),
+        )
 
     async def healthy(self, _: web.Request) -> web.Response:
         """The process works; whether AWS does is another question."""
@@ -157,6 +224,10 @@ class _Routes:
         """Say what to do instead where there is no route."""
         try:
             return await handler(request)
+        except QueryError as error:
+            return _refusal(request, 400, str(error))
+        except BusyError:
+            return _refusal(request, 503, "Too many different pages are being made; try again.", **{"Retry-After": "1"})
         except web.HTTPNotFound:
             return _text(404, f"There is nothing here. The metrics are at {self._site.telemetry_path}.")
         except web.HTTPMethodNotAllowed as error:
@@ -168,5 +239,13 @@ def _header(request: web.Request, name: str) -> str:
     return ",".join(request.headers.getall(name, []))[:_LONGEST_ACCEPT]
 
 
-def _text(status: int, text: str, **headers: str) -> web.Response:
-    return web.Response(status=status, text=text + "\n", headers=headers)
+def _refusal(request: web.Request, code: int, text: str, **headers: str) -> web.Response:
+    """A refusal in the language of whoever asks: JSON under the API, else text."""
+    if not request.path.startswith("/api/"):
+        return _text(code, text, **headers)
+    body = msgspec.json.encode(views.Error(text))
+    return web.Response(status=code, body=body, content_type="application/json", headers=headers)
+
+
+def _text(code: int, text: str, **headers: str) -> web.Response:
+    return web.Response(status=code, text=text + "\n", headers=headers)

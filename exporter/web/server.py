@@ -5,13 +5,17 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from exporter import descriptors
 from exporter.web.address import Address
 from exporter.web.aiohttp_web import web
-from exporter.web.connections import Connection, Connections, Limits
+from exporter.web.connections import Connections, Limits
+from exporter.web.handshake import Peer
 from exporter.web.routes import HEADERS, Site, application
+
+if TYPE_CHECKING:
+    from exporter.web.security import Security
 
 SHUTDOWN_DEADLINE = 2.0
 """Seconds that responses in flight get when the exporter ends."""
@@ -28,18 +32,29 @@ class Server:
         site: what to serve.
         limits: what clients may use.
         shutdown: seconds that responses in flight get when it stops.
+        security: who may ask, and how connections are encrypted; None: everybody, and not at all.
     """
 
-    def __init__(self, site: Site, limits: Limits | None = None, shutdown: float = SHUTDOWN_DEADLINE) -> None:
+    def __init__(
+        self,
+        site: Site,
+        limits: Limits | None = None,
+        shutdown: float = SHUTDOWN_DEADLINE,
+        security: Security | None = None,
+    ) -> None:
         self._limits = limits or Limits()
         self._shutdown = shutdown
         self._site = site
-        self._application = web.AppRunner(application(site))
+        self._security = security
+        app = application(site, *([] if security is None else [security.guard]))
+        if security is not None:
+            app.on_response_prepare.append(security.add_headers)
+        self._application = web.AppRunner(app)
         self._connections: Connections | None = None
         self._runner: web.ServerRunner | None = None
 
     @property
-    def connections(self) -> frozenset[Connection]:
+    def connections(self) -> frozenset[Peer]:
         """Those that are open."""
         return frozenset(self._connections.open if self._connections else ())
 
@@ -51,7 +66,15 @@ class Server:
         """
         await self._application.setup()  # without an address: aiohttp's own connections have too few bounds
         server = cast("web.Server", self._application.server)
-        self._connections = Connections(server, HEADERS, self._limits, self._site.count_request, self._site.count_cut)
+        security = self._security
+        self._connections = Connections(
+            server,
+            headers=lambda: HEADERS if security is None else {**HEADERS, **security.config.headers},
+            tls=lambda: None if security is None else security.config.tls,
+            limits=self._limits,
+            count_request=self._site.count_request,
+            count_cut=self._site.count_cut,
+        )
         # aiohttp waits twice that long: for the handlers, and again for what is left of them.
         self._runner = web.ServerRunner(self._connections, shutdown_timeout=self._shutdown / 2)
         await self._runner.setup()

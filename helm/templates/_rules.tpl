@@ -61,7 +61,7 @@ groups:
           {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockCustomizationJobFailed" "critical") | nindent 10 }}
         annotations:
           summary: "{{`Job {{ $labels.job_name }} has failed`}}"
-          description: "{{`The {{ $labels.customization_type }} job {{ $labels.job_name }} ({{ $labels.job_id }}) of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }} failed {{ $value | humanizeDuration }} ago. Bedrock's failure message says why; nothing starts it again by itself.`}}"
+          description: "{{`The {{ $labels.customization_type }} job {{ $labels.job_name }} ({{ $labels.job_id }}) of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }} failed {{ $value | humanizeDuration }} ago{{ with printf \"bedrock_model_customization_job_failure_info{aws_account_id=%q,aws_region=%q,job_id=%q}\" $labels.aws_account_id $labels.aws_region $labels.job_id | query }} (reason: {{ . | first | label \"reason\" }}){{ end }}. Bedrock's failure message says why; nothing starts it again by itself.`}}"
           runbook_url: "{{ $values.runbookUrl }}{{`/BedrockCustomizationJobFailed.md`}}"
           dashboard_url: "{{ $values.dashboardUrl }}{{`/d/bedrock-customization-job?var-account={{ $labels.aws_account_id | urlquery }}&var-region={{ $labels.aws_region | urlquery }}&var-job_id={{ $labels.job_id | urlquery }}`}}"
       {{- end }}
@@ -101,7 +101,7 @@ groups:
           {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockCustomizationJobFailedValidation" "warning") | nindent 10 }}
         annotations:
           summary: "{{`Job {{ $labels.job_name }} has failed in validation`}}"
-          description: "{{`The {{ $labels.customization_type }} job {{ $labels.job_name }} ({{ $labels.job_id }}) of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }} failed {{ $value | humanizeDuration }} ago, in validation. Bedrock's failure message says what is wrong with its data.`}}"
+          description: "{{`The {{ $labels.customization_type }} job {{ $labels.job_name }} ({{ $labels.job_id }}) of account {{ $labels.aws_account_id }} in {{ $labels.aws_region }} failed {{ $value | humanizeDuration }} ago, in validation{{ with printf \"bedrock_model_customization_job_failure_info{aws_account_id=%q,aws_region=%q,job_id=%q}\" $labels.aws_account_id $labels.aws_region $labels.job_id | query }} (reason: {{ . | first | label \"reason\" }}){{ end }}. Bedrock's failure message says what is wrong.`}}"
           runbook_url: "{{ $values.runbookUrl }}{{`/BedrockCustomizationJobFailedValidation.md`}}"
           dashboard_url: "{{ $values.dashboardUrl }}{{`/d/bedrock-customization-job?var-account={{ $labels.aws_account_id | urlquery }}&var-region={{ $labels.aws_region | urlquery }}&var-job_id={{ $labels.job_id | urlquery }}`}}"
       {{- end }}

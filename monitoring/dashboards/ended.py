@@ -21,6 +21,7 @@ JOBS_BY_STATUS = one(f"{TARGET}, status, customization_type", of_jobs("jobs"))
 def ended() -> list[parts.Panel]:
     """What ended in the time range."""
     ended = one(JOB, of_jobs("job_ended_timestamp_seconds"))
+    reasons = f"{one(f'{JOB}, reason', of_jobs('job_failure_info'))}\nand on (job_id) ({ended} > {promql.START})"
     return [
         parts.over_time(
             Shape(
@@ -71,14 +72,24 @@ def ended() -> list[parts.Panel]:
             {"{{customization_type}}": f"avg by (customization_type) ({promql.SUCCESS})"},
             largest=1,
         ),
+        parts.bars(
+            Shape(
+                "Failures by reason",
+                f"Why jobs failed, as their failure messages say. Needs details.enabled. {ENDED_ABOUT}",
+                units.Short,
+                "None known: no job failed in the time range, or details are off.",
+                5,
+            ),
+            {"{{reason}}": f"count by (reason) ({reasons})"},
+        ),
         parts.rows(
             Shape(
                 "Failed jobs",
-                f"Jobs that failed in the time range, the last one first. Why, the list of jobs does not say: "
-                f"`aws bedrock get-model-customization-job` does. {ENDED_ABOUT}",
+                f"Jobs that failed in the time range, the last one first. The reason needs details.enabled; "
+                f"`aws bedrock get-model-customization-job` has the whole message. {ENDED_ABOUT}",
                 units.Short,
                 "No job failed in the time range.",
-                24,
+                19,
             ),
             {
                 "A": f"1000 * ({ended} > {promql.START})\nand on (job_id) {promql.in_state('Failed')}",
@@ -86,10 +97,12 @@ def ended() -> list[parts.Panel]:
                 f"and on (job_id) {promql.in_state('Failed')}",
                 "C": f"{one(f'{JOB}, base_model', of_jobs('job_info'))}\n"
                 f"and on (job_id) ({ended} > {promql.START})\nand on (job_id) {promql.in_state('Failed')}",
+                "D": reasons,
             },
             [
                 Column("job_name", "Job", link=JOB_LINK),
                 Column("A", "Failed at", units.DatetimeISO),
+                Column("reason", "Reason"),
                 Column("B", "After", units.Seconds),
                 Column("customization_type", "Type"),
                 Column("base_model", "Base model"),

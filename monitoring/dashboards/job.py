@@ -12,6 +12,8 @@ from monitoring.dashboards.promql import JOB, LIMIT, TARGET, of_jobs, one
 
 THIS, OTHERS = 'job_id="$job_id"', 'job_id!="$job_id"'
 GONE = "No series: the job is not in the time range, or ended before job_series.retain (14 days)."
+LOSS_ABOUT = "As AWS reports it of a completed job. Needs details.enabled."
+NO_LOSS = "No loss: AWS reports none, or details are off."
 STATES = [(name, parts.STATUS_COLORS.get(name, "text")) for name in promql.STATE_NAMES]
 
 PEER = f"{TARGET}, base_model, customization_type"
@@ -98,6 +100,28 @@ def _now() -> list[parts.Panel]:
         parts.number(
             Shape("Created", "When the job was created.", units.DateTimeFromNow, GONE, 4, 4),
             f"1000 * {one(JOB, of_jobs('job_created_timestamp_seconds', THIS))}",
+        ),
+        parts.number(
+            Shape(
+                "Failure reason",
+                "Why the job failed, as its failure message says. Needs details.enabled.",
+                units.String,
+                "Not known: it has not failed, or details are off.",
+                8,
+                3,
+            ),
+            one("reason", of_jobs("job_failure_info", THIS)),
+            label="reason",
+        ),
+        parts.number(
+            Shape("Training loss", LOSS_ABOUT, units.Short, NO_LOSS, 8, 3),
+            one(JOB, of_jobs("job_training_loss", THIS)),
+            decimals=3,
+        ),
+        parts.number(
+            Shape("Validation loss", f"The least of all validators. {LOSS_ABOUT}", units.Short, NO_LOSS, 8, 3),
+            f"min by ({JOB}) ({of_jobs('job_validation_loss', THIS)})",
+            decimals=3,
         ),
         parts.rows(
             Shape("Facts", "What does not change about the job.", units.String, GONE, 24, 3),
@@ -249,11 +273,13 @@ def _peers() -> list[parts.Panel]:
             {
                 "A": f"1000 * {ended}\nand on (job_id) ({PEERS})",
                 "B": f"{duration}\nand on (job_id) ({PEERS})",
+                "C": f"min by ({JOB}) ({of_jobs('job_validation_loss', OTHERS)})\nand on (job_id) ({PEERS})",
             },
             [
                 Column("job_name", "Job", link=parts.link_to_job("${__data.fields.job_id}")),
                 Column("A", "Completed at", units.DatetimeISO),
                 Column("B", "Duration", units.Seconds),
+                Column("C", "Validation loss", units.Short),
                 Column("job_id", "Job id", width=130),
             ],
             by="Completed at",

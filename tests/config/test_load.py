@@ -17,6 +17,7 @@ from exporter.config.resolve import MAX_LABELS, load
 from exporter.config.schema import File
 from exporter.config.variables import MAX_CHARACTERS
 from exporter.fleet.schedule import Schedule
+from exporter.jobs.details import OFF, DetailSettings
 from exporter.jobs.snapshot import Budget
 from exporter.targets.accounts import AccountChoice, Discovery
 from exporter.targets.target import AssumeRole, JobFilter, Target
@@ -70,6 +71,7 @@ def config(**changed: Any) -> Config:
         "discovery": None,
         "schedule": Schedule(interval=60, timeout=45, stale_after=900, concurrency=8, max_pages=2000),
         "budget": Budget(retain=14 * 86_400, max_jobs=1000, baseline_window=90 * 86_400),
+        "details": OFF,
         "aws": AwsSettings(None, None, connect_timeout=5, read_timeout=20, max_attempts=5),
         "digest": "",
     }
@@ -104,6 +106,18 @@ GOOD = {
         budget=Budget(retain=7 * 86_400, max_jobs=0, baseline_window=36 * 3600),
         aws=AwsSettings(
             "https://bedrock.example:8443/base", use_fips=True, connect_timeout=0.25, read_timeout=60.5, max_attempts=1
+        ),
+    ),
+    "details": config(
+        targets=(Target("targets[0]", "us-east-1"),),
+        details=DetailSettings(
+            enabled=True,
+            running=True,
+            calls_per_walk=5,
+            calls_per_second=0.5,
+            hyperparameters=("epochCount",),
+            failure_reasons=(("license", "licence"),),
+            tags=(("team", "tag_team"), ("cost-center", "tag_cost_center")),
         ),
     ),
     "targets": config(
@@ -251,7 +265,7 @@ def test_a_message_shortens_what_it_quotes() -> None:
 
     assert [len(fault) < 300 for fault in found] == [True] * 4
     assert found[0] == "config.yaml:1: poll: [['a'], ['a'], ['a'], ['a'], ...] is not a mapping"
-    assert found[3] == "config.yaml:5: details: [[[[...]]]] is not true or false"
+    assert found[3] == "config.yaml:5: details: [[[[...]]]] is not a mapping"
 
 
 def test_label_names_are_bounded() -> None:
@@ -339,7 +353,7 @@ def test_the_shipped_file_has_every_key_and_its_default() -> None:
     text = (ROOT / "config.yaml").read_text(encoding="utf-8")
     schema = File.model_json_schema()
     sections = [schema, *schema["$defs"].values()]
-    keys = {name for section in sections for name in section["properties"]} - {"tags", "details"}  # not yet supported
+    keys = {name for section in sections for name in section["properties"]}
     shipped = read(text)
 
     assert len(keys) > 30

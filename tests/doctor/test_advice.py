@@ -75,6 +75,17 @@ def test_whose_policy() -> None:
     assert unknown == (Step("Add to a policy of the exporter's identity:", iam.watch()),)
 
 
+DENIED = Problem(FailureReason.ACCESS_DENIED, "is not authorized to perform: bedrock:GetModelCustomizationJob")
+
+
+def test_denied_details() -> None:
+    """The statement is for the action that is missing, on the jobs of the account."""
+    seen = Seen(TARGET, iam.watch(), identity=USER, listed="1 job", details=(("details", DENIED), ("tags", "of a job")))
+    allow = iam.details(OWN, actions=["bedrock:GetModelCustomizationJob"])
+    assert steps(seen, DENIED) == (Step(f"Add to a policy of {USER}:", allow),)
+    assert allow["Resource"] == f"arn:aws:bedrock:*:{OWN}:model-customization-job/*"
+
+
 # A denied role
 
 ASSUME = "is not authorized to perform: sts:AssumeRole"

@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 from email.utils import formatdate
 from pathlib import Path
+from urllib.parse import unquote
 
 import faults
 import pytest
@@ -20,6 +21,7 @@ from exporter.doctor import iam
 from exporter.doctor.checks import examine
 from exporter.doctor.report import Outcome, Report, as_text, reports
 from exporter.fleet.schedule import Schedule
+from exporter.jobs.details import OFF, DetailSettings
 from exporter.simulator import Request, Respond, Response, Server
 from exporter.targets.accounts import Discovery
 from exporter.targets.target import AssumeRole, Target
@@ -29,6 +31,7 @@ ONE = Target("targets[0]", "us-east-1")
 IN_ROLE = Target("targets[0]", "us-east-1", OTHER, AssumeRole(ROLE))
 DISCOVERY = Discovery("bedrock-exporter", ("us-east-1",), organizational_units=("ou-1",))
 KEYS = {"AWS_ACCESS_KEY_ID": "any", "AWS_SECRET_ACCESS_KEY": "any"}
+BOTH = DetailSettings(enabled=True, tags=(("team", "tag_team"),))
 API_KEY = {"AWS_BEARER_TOKEN_BEDROCK": "bedrock-api-key"}
 
 
@@ -39,6 +42,7 @@ def ask(
     discovery: Discovery | None = None,
     timeout: float = 30,
     attempts: int = 1,
+    details: DetailSettings = OFF,
 ) -> list[Report]:
     """Check targets against the AWS at a URL."""
     schedule, aws = Schedule(60, timeout, 900, 1, 2000), AwsSettings(None, None, 5, 20, attempts)
@@ -47,7 +51,7 @@ def ask(
             patch.setenv(f"AWS_ENDPOINT_URL_{name}", url)
         for name, value in environment.items():
             patch.setenv(name, value)
-        return reports(asyncio.run(examine(targets, discovery, aws, schedule, timeout)))
+        return reports(asyncio.run(examine(targets, discovery, aws, schedule, timeout, details=details)))
 
 
 def marks(report: Report) -> str:
@@ -195,6 +199,48 @@ def test_first_page(page: Response, detail: str) -> None:
     with Server(service) as server:
         (report,) = ask(server.url, KEYS, ONE)
     assert (report.findings[-1].detail, len(service.lists)) == (detail, 1)
+
+
+def test_details_and_tags_are_asked_for_once_where_they_are_wanted() -> None:
+    """Each by one call about one job, a failed one if there is one; without them nobody asks, and there is no check."""
+    service = Service(faults.page(faults.job(1), faults.job(2, status="Failed")))
+    with Server(service) as server:
+        found = ask(server.url, KEYS, ONE, details=BOTH)
+        plain = ask(server.url, KEYS, ONE)
+    assert [marks(report) for report in (*found, *plain)] == ["++-+++++", "++-+++"]
+    assert [finding.detail for finding in found[0].findings[-2:]] == [f"of {faults.job(2)['jobArn']}"] * 2
+    others = [request.path for request in service.seen if request.path not in {"/", faults.LIST}]
+    assert [unquote(path) for path in others] == [f"{faults.LIST}/{faults.job(2)['jobArn']}", "/listTagsForResource"]
+
+
+def test_denied_details() -> None:
+    """The report names the permission that is missing, for the jobs of that account; the other checks are good."""
+    denied = faults.error(403, "AccessDeniedException", "User: x is not authorized to perform it")
+    service = Service(faults.page(faults.job(1)))
+    with Server(lambda each: denied if each.path == "/listTagsForResource" else service(each)) as server:
+        found = ask(server.url, KEYS, ONE, details=BOTH)
+    assert [marks(report) for report in found] == ["++-++++!"]
+    (step,) = found[0].findings[-1].steps
+    assert step.statement == iam.details(ACCOUNT, actions=["bedrock:ListTagsForResource"])
+    assert "bedrock:ListTagsForResource" in as_text(found)
+
+
+@pytest.mark.parametrize(
+    ("listed", "other", "outcomes"),
+    [
+        (faults.page(), faults.drop, "++-+++--"),
+        (faults.error(403, "AccessDeniedException"), faults.drop, "++-+!---"),
+        (faults.page(faults.job(1)), lambda _: faults.error(404, "ResourceNotFoundException"), "++-+++++"),
+        (faults.page(faults.job(1)), faults.drop, "++-+++!!"),
+    ],
+    ids=["no-job", "no-list", "a-job-that-vanishes", "no-answer"],
+)
+def test_details_that_cannot_be_told(listed: Response, other: Respond, outcomes: str) -> None:
+    """Without a job nobody can ask; a job that has vanished since shows that asking is allowed."""
+    service = Service(listed)
+    with Server(lambda each: service(each) if each.path in {"/", faults.LIST} else other(each)) as server:
+        found = ask(server.url, KEYS, ONE, details=BOTH)
+    assert [marks(report) for report in found] == [outcomes]
 
 
 def test_duplicates() -> None:

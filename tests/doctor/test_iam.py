@@ -140,6 +140,11 @@ def test_terraform_makes_the_role() -> None:
         "${length(var.regions) == 0 ? [] : [var.regions]}",
     )
     assert documents == {"trust": trust, "permissions": watch}
+    (optional,) = read["main"]["data"][1]["aws_iam_policy_document"]["permissions"]["dynamic"]
+    (content,) = optional["statement"]["content"]
+    details = iam.details(partition="*")
+    assert (content["actions"], content["resources"]) == (details["Action"], [details["Resource"]])
+    assert optional["statement"]["for_each"] == "${var.details ? [true] : []}"
     variables = {name: variable for each in read["variables"]["variable"] for name, variable in each.items()}
     used = set(re.findall(r"var\.(\w+)", (folder / "main.tf").read_text(encoding="utf-8")))
     explained = re.findall(r"^\| `(\w+)` \|", (folder / "README.md").read_text(encoding="utf-8"), re.MULTILINE)

@@ -112,7 +112,7 @@ def serving(
     """An exporter that has finished the first walk of every target, started by another command where one is given."""
     command = [*through, sys.executable, "-m", "exporter", f"--web.listen-address={address}", *flags]
     with running(command, directory, environment) as process:
-        address = _logged(directory, r"msg=listening address=(\S+)", process)
+        address = logged(directory, r"msg=listening address=(\S+)", process)
         url = f"http://{address}"
         wait_for("readiness", lambda: fetch(f"{url}/-/ready"), process)
         yield Exporter(process, directory, url)
@@ -147,7 +147,11 @@ class Prometheus:
 
 @contextlib.contextmanager
 def prometheus(
-    jobs: Mapping[str, str], directory: Path, rules: Path | None = None, alerts_to: str | None = None
+    jobs: Mapping[str, str],
+    directory: Path,
+    rules: Path | None = None,
+    alerts_to: str | None = None,
+    settings: Mapping[str, object] | None = None,
 ) -> Iterator[Prometheus]:
     """Debian's Prometheus, with its data in the directory.
 
@@ -156,12 +160,13 @@ def prometheus(
         directory: its own.
         rules: a file of rules to evaluate every second.
         alerts_to: URL of the Alertmanager that hears of alerts.
+        settings: more of every job, such as `basic_auth`.
     """
     config = {
         "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
         "rule_files": [str(rules)] if rules else [],
         "alerting": {"alertmanagers": [_static(alerts_to)] if alerts_to else []},
-        "scrape_configs": [{"job_name": job, **_static(url)} for job, url in jobs.items()],
+        "scrape_configs": [{"job_name": job, **_static(url), **(settings or {})} for job, url in jobs.items()],
     }
     (directory / "prometheus.yml").write_text(json.dumps(config))  # JSON is YAML
     command = [
@@ -171,12 +176,13 @@ def prometheus(
         "--web.listen-address=127.0.0.1:0",
     ]
     with running(command, directory, clean_environment(directory)) as process:
-        address = _logged(directory, r'msg="Listening on" address=(\S+)', process)
+        address = logged(directory, r'msg="Listening on" address=(\S+)', process)
         yield Prometheus(f"http://{address}")
 
 
 def _static(url: str) -> dict[str, Any]:
-    return {"static_configs": [{"targets": [url.removeprefix("http://")]}]}
+    scheme, _, address = url.partition("://")
+    return {"scheme": scheme, "static_configs": [{"targets": [address]}]}
 
 
 @contextlib.contextmanager
@@ -196,11 +202,11 @@ def alertmanager(receiver: str, directory: Path) -> Iterator[str]:
         "--cluster.listen-address=",  # it has no peers
     ]
     with running(command, directory, clean_environment(directory)) as process:
-        address = _logged(directory, r'msg="Listening on" address=(\S+)', process)
+        address = logged(directory, r'msg="Listening on" address=(\S+)', process)
         yield f"http://{address}"
 
 
-def _logged(directory: Path, pattern: str, process: subprocess.Popen[bytes]) -> str:
+def logged(directory: Path, pattern: str, process: subprocess.Popen[bytes]) -> str:
     """What the pattern's group matches in the log of a process, as soon as it does."""
     found = wait_for(
         f"log line with {pattern}", lambda: re.search(pattern, (directory / "stderr").read_text()), process

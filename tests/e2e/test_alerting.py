@@ -1,16 +1,17 @@
 """Users are told: from a job that fails in the simulated Bedrock to the webhook that hears of it, all parts real.
 
-The rules are those that ship, but for the windows of `SHORTER`.
+The rules are those of the chart, but for the windows of `SHORTER`; alerts on jobs take their team from the job's tag.
 """
 
 import dataclasses
+import itertools
 import json
 import math
 import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ import boto3
 import jmespath
 import pytest
 import yaml
+from chart import one
 from e2e.processes import (
     PATIENCE,
     Exporter,
@@ -32,7 +34,7 @@ from e2e.processes import (
     wait_for,
 )
 from faults import error
-from runbooks import RULES, RUNBOOKS, Runbook, alerts
+from runbooks import RUNBOOKS, Runbook, alerts
 
 from exporter.simulator import Request, Response, Server, World, answer, serve
 from exporter.simulator.world import Job
@@ -41,13 +43,20 @@ pytestmark = pytest.mark.e2e
 
 ACCOUNT, REGION = "111122223333", "us-east-1"
 HOUR = 3600.0
+METRICS = Path(__file__).parents[2] / "docs" / "metrics.md"
 CONFIG = f"""\
 poll: {{interval: 10s, timeout: 9s, stale_after: 20s}}
 targets:
   - regions: [{REGION}]
     labels: {{team: research}}
+job_series: {{tags: [team]}}
+details: {{enabled: true, calls_per_walk: 1000, calls_per_second: 100}}
 aws: {{max_attempts: 1}}
 """
+VALUES: dict[str, Any] = {
+    "config": yaml.safe_load(CONFIG),
+    "prometheusRule": {"enabled": True, "labelsFromTags": {"team": "team"}},
+}
 SHORTER = {
     "offset 1h": "offset 10s",  # BedrockCustomizationJobFailed: how long it lasts,
     "* 0 + 3600": "* 0 + 10",  # the same for a target that is new,
@@ -81,17 +90,19 @@ class Account(World):
         (self.stuck,) = (job for job in jobs if math.isinf(job.ended))
         # Those that end while the test runs, or are slow, are left out.
         trains = [job for job in jobs if job.spans[2][0] < now and now + 600 < job.ended < math.inf]
-        self.trains = [job for job in trains if job.created > now - 3 * HOUR]
+        of_teams = zip(trains, itertools.cycle(("risk", "search")))
+        tagged = [dataclasses.replace(job, tags={"team": team}) for job, team in of_teams]
+        self.trains = [job for job in tagged if job.created > now - 3 * HOUR]
         self.broken = False
 
     def jobs(self, account: str, region: str, now: float) -> list[Job]:  # noqa: ARG002 - always the same
         return sorted([*self._ended, self.stuck, *self.trains], key=lambda job: job.created)
 
-    def fail(self) -> Job:
-        """One of those that train fails now."""
+    def fail(self, message: str = "Encountered an internal error.") -> Job:
+        """One of those that train fails now, for this reason."""
         now = time.time()
         failed = dataclasses.replace(
-            self.trains.pop(), outcome="Failed", halted=now, ended=now, failure_message="Encountered an internal error."
+            self.trains.pop(), outcome="Failed", halted=now, ended=now, failure_message=message
         )
         self._ended.append(failed)
         return failed
@@ -128,12 +139,19 @@ class Webhook:
 
 
 def shortened() -> str:
-    """The rules that ship, with the windows of this test."""
-    text = RULES.read_text(encoding="utf-8")
+    """The rules of the chart, with the windows of this test."""
+    text = yaml.safe_dump(one("PrometheusRule", VALUES)["spec"], sort_keys=False, width=10_000)
     for window, shorter in SHORTER.items():
         assert window in text
         text = text.replace(window, shorter)
-    return text
+    # Alertmanager sends at once here: the first notification has to have what the details say.
+    return text.replace(f"  - alert: {FAILED}\n", f"  - alert: {FAILED}\n    for: 2s\n")
+
+
+def join() -> str:
+    """The query of docs/metrics.md that puts a tag onto another series."""
+    (query,) = re.findall(r"^```promql\n(.+?)^```$", METRICS.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    return str(query)
 
 
 def firing(server: Prometheus) -> set[str]:
@@ -153,12 +171,21 @@ def labels_of(name: str, job: Job, severity: str) -> dict[str, str]:
         "severity": severity,
         "aws_account_id": ACCOUNT,
         "aws_region": REGION,
-        "team": "research",
+        "team": job.tags.get("team", "research"),
         "job": "exporter",
         "job_id": job.arn.rpartition("/")[2],
         "job_name": job.name,
         "customization_type": job.customization_type,
     }
+
+
+def tagged(exporter: Exporter, jobs: Iterable[Job]) -> bool:
+    """Whether the page shows these jobs with their tags."""
+    page = exporter.metrics()[0].decode()
+    infos = re.findall(r"^bedrock_model_customization_job_info\{.*", page, re.MULTILINE)
+    return all(
+        any(job.arn in info and f'tag_team="{job.tags.get("team", "")}"' in info for info in infos) for job in jobs
+    )
 
 
 def texts_of(name: str, job: Job, summary: str, description: str) -> dict[str, str]:
@@ -221,6 +248,8 @@ def scene(tmp_path: Path) -> Iterator[Scene]:
         aws = stack.enter_context(serve(account, respond=account.respond))
         environment = clean_environment(homes["exporter"], **simulated_aws(aws.url))
         exporter = stack.enter_context(serving([], homes["exporter"], environment))
+        jobs = [account.stuck, *account.trains]
+        wait_for("the tags of all jobs that run", lambda: tagged(exporter, jobs))
         receiver = stack.enter_context(Server(webhook.respond))
         alerts_to = stack.enter_context(alertmanager(receiver.url, homes["alertmanager"]))
         server = stack.enter_context(
@@ -245,15 +274,20 @@ def test_from_the_job_to_the_webhook(scene: Scene) -> None:
     )
 
     # Another one fails.
-    job = account.fail()
+    job = account.fail("Could not validate GetObject permissions to access Amazon S3 bucket: data at key train.jsonl")
     alert = webhook.wait_for(FAILED, "firing")
+    assert alert["labels"]["team"] in {"risk", "search"}  # its own, not the one of its target
     assert alert["labels"] == labels_of(FAILED, job, "critical")
     assert without_age(alert["annotations"], "failed AGE ago") == texts_of(
         FAILED,
         job,
         f"Job {job.name} has failed",
-        "failed AGE ago. Bedrock's failure message says why; nothing starts it again by itself.",
+        "failed AGE ago (reason: s3_access). Bedrock's failure message says why; nothing starts it again by itself.",
     )
+
+    # Tags join onto any other series of a job, as docs/metrics.md says.
+    (joined,) = {labels["tag_team"] for labels, _ in scene.prometheus.query(join()) if labels["job_name"] == job.name}
+    assert joined == job.tags["team"]
 
     # The exporter is started anew meanwhile; then the hour of the failed job has passed.
     scene.restart_exporter()

@@ -1,5 +1,6 @@
 """`--demo` shows every family within seconds, whatever the AWS set-up of the user, and ends when it is told to."""
 
+import functools
 import os
 import re
 import signal
@@ -9,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
-from e2e.processes import OPENMETRICS, Exporter, clean_environment, serving
+from e2e.processes import OPENMETRICS, Exporter, clean_environment, serving, wait_for
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
@@ -69,6 +70,10 @@ def astray() -> list[Request]:
     return []
 
 
+def _shows(exporter: Exporter, beginning: bytes) -> bool:
+    return beginning in exporter.metrics("text/plain")[0]
+
+
 @pytest.fixture(scope="module", params=["clean", "hostile"])
 def demo(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, astray: list[Request]
@@ -85,6 +90,9 @@ def demo(
             clean_environment(home) if request.param == "clean" else hostile_environment(home, server.url)
         )
         with serving(["--demo"], directory, environment) as exporter:
+            for family in ("job_failure_info", "job_training_loss", "job_validation_loss"):
+                begins = f"bedrock_model_customization_{family}{{".encode()
+                wait_for(family, functools.partial(_shows, exporter, begins))
             yield exporter
 
 
@@ -161,6 +169,20 @@ def test_stuck_job(demo: Exporter) -> None:
     assert status == [("validation", "Completed"), ("data_processing", "Completed"), ("training", "NotStarted")]
 
 
+def test_details(demo: Exporter) -> None:
+    """Failed jobs have a reason that says something, completed ones losses, and jobs the tags of their teams."""
+    read = families(demo, Format.TEXT)
+    reasons = {each.labels["reason"] for each in read["bedrock_model_customization_job_failure_info"].samples}
+    assert reasons
+    assert reasons <= {"s3_access", "data_format", "data_limits", "kms_access", "internal_error", "content_policy"}
+    infos = [each.labels for each in read["bedrock_model_customization_job_info"].samples]
+    assert {frozenset(name for name in labels if name.startswith("tag_")) for labels in infos} == {
+        frozenset({"tag_team", "tag_cost_center"})
+    }
+    assert {"research", "support", "search", "risk"} >= {labels["tag_team"] for labels in infos} - {""} != set()
+    assert {each.value for each in read["bedrock_exporter_target_detail_failures"].samples} == {0}
+
+
 def test_guide(demo: Exporter) -> None:
     """Standard output tells where the metrics are and what to look at: only families that there are."""
     guide = (demo.directory / "stdout").read_text()
@@ -171,9 +193,9 @@ def test_guide(demo: Exporter) -> None:
 
 
 def test_nothing_goes_wrong(demo: Exporter, astray: list[Request]) -> None:
-    """The log has one line above info, of the denied target; no request went where the user's set-up leads."""
+    """Above info the log says what is denied, and why jobs fail; no request goes where the user's set-up leads."""
     log = (demo.directory / "stderr").read_text()
-    above = [line for line in log.splitlines() if not re.match(r"ts=\S+ level=info ", line)]
+    above = [line for line in log.splitlines() if not re.match(r'ts=\S+ level=(info |warning msg="job failed")', line)]
     assert len(above) == 1
     assert re.search(r' msg="target is down" .* region=eu-central-1 reason=access_denied ', above[0])
     assert astray == []

@@ -14,6 +14,7 @@ from e2e.somebody_elses_aws import moto
 from faults import ACCOUNT
 
 from exporter.doctor import iam as policies
+from exporter.labels import account_of
 
 pytestmark = pytest.mark.e2e
 
@@ -48,9 +49,11 @@ def _moto() -> Iterator[str]:
 
 
 @pytest.mark.parametrize(
-    ("external_id", "regions"), [("", []), ("ours", ["us-east-1", "us-west-2"])], ids=["plain", "narrowed"]
+    ("external_id", "regions", "details"),
+    [("", [], False), ("ours", ["us-east-1", "us-west-2"], True)],
+    ids=["plain", "narrowed-with-details"],
 )
-def test_the_stack_makes_the_role(moto: str, external_id: str, regions: list[str]) -> None:
+def test_the_stack_makes_the_role(moto: str, external_id: str, regions: list[str], *, details: bool) -> None:
     """Its policies are those that the exporter's own code knows, with and without conditions."""
     cloudformation, iam = (
         boto3.client(
@@ -67,6 +70,7 @@ def test_the_stack_makes_the_role(moto: str, external_id: str, regions: list[str
         "ExporterRoleArn": EXPORTER,
         "ExternalId": external_id,
         "Regions": ",".join(regions),
+        "Details": str(details).lower(),
         "RoleName": name,
     }
     cloudformation.create_stack(
@@ -77,11 +81,15 @@ def test_the_stack_makes_the_role(moto: str, external_id: str, regions: list[str
     )
     (stack,) = cloudformation.describe_stacks(StackName=name)["Stacks"]
     role: Any = iam.get_role(RoleName=name)["Role"]
-    (policy,) = iam.list_role_policies(RoleName=name)["PolicyNames"]
-    allowed = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+    documents = [
+        iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
+        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]
+    ]
     assert stack["Outputs"][0]["OutputValue"] == role["Arn"]
     assert role["AssumeRolePolicyDocument"] == policies.policy(policies.trust(EXPORTER, external_id or None))
-    allowed = ast.literal_eval(allowed) if isinstance(allowed, str) else allowed  # moto has it as Python writes it
-    assert allowed == policies.policy(policies.watch(regions))
+    # moto has them as Python writes it
+    allowed = [ast.literal_eval(each) if isinstance(each, str) else each for each in documents]
+    wanted = [policies.watch(regions), *([policies.details(account_of(role["Arn"]) or "")] if details else [])]
+    assert allowed == [policies.policy(each) for each in wanted]
     cloudformation.close()
     iam.close()

@@ -9,7 +9,9 @@ import pytest
 from jobs.make import ACCOUNT, DAY, HOUR, MINUTE, NOVA, NOW, PREFIX, at, completed, details, job, snapshot_of, subtask
 
 from exporter.fleet.families import TARGET_FAMILIES
+from exporter.jobs.details import NOTHING, DetailSettings, JobDetails, Known
 from exporter.jobs.families import (
+    DETAIL_FAMILIES,
     EXPORTER_PREFIX,
     JOB_FAMILIES,
     JOB_LABELS,
@@ -22,7 +24,7 @@ from exporter.jobs.families import (
 from exporter.jobs.job import Job
 from exporter.jobs.page import Format, compose
 from exporter.jobs.snapshot import Budget, Snapshot
-from exporter.jobs.text import render_snapshot
+from exporter.jobs.text import render_details, render_snapshot
 from exporter.labels import Labels
 
 EXAMPLE = Path(__file__).parents[1] / "data" / "exposition.txt"
@@ -31,9 +33,9 @@ COMMON = f'aws_account_id="{ACCOUNT}",aws_region="us-east-1"'
 OF_JOB = ',job_id="q4ad8z8tioq8",job_name="tone-7",customization_type="FINE_TUNING"'
 
 
-def page_of(snapshot: Snapshot, seconds: float) -> str:
+def page_of(snapshot: Snapshot, seconds: float, known: Known = NOTHING) -> str:
     """What a scrape shows of it so many seconds after NOW."""
-    text = render_snapshot(LABELS, snapshot)
+    text = {**render_snapshot(LABELS, snapshot), **render_details(LABELS, snapshot, known)}
     return compose((*SNAPSHOT_FAMILIES, *JOB_FAMILIES), [text], Format.TEXT, NOW + seconds).decode()
 
 
@@ -67,17 +69,26 @@ def example() -> Snapshot:
     )
 
 
+KNOWN = Known(
+    DetailSettings(enabled=True, hyperparameters=("epochCount",)),
+    details={
+        PREFIX + "q4ad8z8tioq8": JobDetails("", 0.75, (("0", 0.8), ("1", 0.9)), (("batchSize", 8), ("epochCount", 2))),
+        PREFIX + "d3pfailed000": JobDetails("Unable to parse Amazon S3 file: a.jsonl."),
+    },
+)
+
+
 def test_example() -> None:
     """This list gives this page, a minute after the walk."""
-    assert page_of(example(), MINUTE) == EXAMPLE.read_text(encoding="utf-8")
+    assert page_of(example(), MINUTE, KNOWN) == EXAMPLE.read_text(encoding="utf-8")
 
 
 # One job, family by family.
 
 
-def told(one: Job, *families: str, seconds: float) -> list[str]:
+def told(one: Job, *families: str, seconds: float, known: Known = NOTHING) -> list[str]:
     """The samples of these families of one job, without the prefix and the labels that all of them have."""
-    lines = page_of(snapshot_of(one), seconds).splitlines()
+    lines = page_of(snapshot_of(one), seconds, known).splitlines()
     samples = []
     for family in families:
         start = f"{JOBS_PREFIX}{family}{{{COMMON}{OF_JOB}"
@@ -102,6 +113,32 @@ def told(one: Job, *families: str, seconds: float) -> list[str]:
 def test_job_info(changes: Mapping[str, Any], labels: str) -> None:
     """What is fixed about a job stands in the labels of one series."""
     assert told(job(**changes), "job_info", seconds=0) == [f"job_info{{{labels}}} 1"]
+
+
+def test_tags_are_labels_of_every_job() -> None:
+    """The same labels on every job, empty where a tag is unset or not known yet."""
+    settings = DetailSettings(tags=(("team", "tag_team"), ("cost-center", "tag_cost_center")))
+    known = Known(settings, tags={PREFIX + "q4ad8z8tioq8": {"team": 'the "A"', "other": "x"}})
+
+    asked = told(job(), "job_info", seconds=0, known=known)
+    unasked = told(job("another"), "job_info", seconds=0, known=known)
+
+    assert asked[0].startswith(r'job_info{tag_team="the \"A\"",tag_cost_center="",job_arn=')
+    assert len(asked) == 1
+    assert unasked == []  # `told` is about the first job
+    assert 'tag_team="",tag_cost_center="",job_arn=' in page_of(snapshot_of(job("another")), 0, known)
+
+
+@pytest.mark.parametrize("status", ["Failed", "Stopped"])
+def test_only_a_failed_job_has_a_reason(status: str) -> None:
+    """The reason is that of the configuration, else of the table; a job that was stopped has none."""
+    message = JobDetails("The LICENSE server of KMS said no")
+    known = {PREFIX + "q4ad8z8tioq8": message}
+    own = DetailSettings(enabled=True, failure_reasons=(("license", "licence"),))
+
+    for settings, reason in ((own, "licence"), (DetailSettings(enabled=True), "kms_access")):
+        expected = [f'job_failure_info{{reason="{reason}"}} 1'] if status == "Failed" else []
+        assert told(job(status=status), "job_failure_info", seconds=0, known=Known(settings, known)) == expected
 
 
 @pytest.mark.parametrize(("status", "ones"), [("Stopping", "00010"), ("Completed", "01000"), ("Paused", "000001")])
@@ -310,6 +347,8 @@ def test_help(family: Family[Any]) -> None:
     assert len(meaning) > 15
     if family in TARGET_FAMILIES:
         assert re.fullmatch(r"the exporter(; as old as the last good walk)?\.", source)
+    elif family in DETAIL_FAMILIES[1:]:
+        assert source.startswith("GetModelCustomizationJob, so only with details.enabled; as old as the last call")
     else:
         assert source.startswith("ListModelCustomizationJobs; as old as the last good walk")
 

@@ -14,7 +14,7 @@ from exporter.config.resolve import load
 from exporter.fleet.walk import MAX_COMPLAINTS
 from exporter.web.connections import Limits
 from exporter.web.server import SHUTDOWN_DEADLINE
-from reliability import aws_faults, client_faults, long_life
+from reliability import aws_faults, client_faults, detail_faults, long_life
 from reliability.rows import Row
 
 PLACE = Path(__file__).parents[2] / "docs" / "reliability.md"
@@ -81,6 +81,14 @@ With real boto3 against a faulty server. Two walks meet the fault, one on its fi
 makes a difference; a second target is well all the time, walks on, and shows no trace of it. Where `target_up` is 0
 everything else stays as it was, and one good walk ends it. Names of metrics are without their prefix
 `bedrock_exporter_`.""",
+    ),
+    (
+        detail_faults.ROWS,
+        "Details and tags of jobs",
+        """\
+Of the calls that `details` and `job_series.tags` make, each with a deadline of 15 s and beside the walks: whatever
+becomes of one, walks are good and on time, and scrapes are answered. A job is given up after 6 failures; denied calls
+count for none.""",
     ),
     (client_faults.ROWS, "Who scrapes", "While a good client goes on scraping and gets correct pages."),
     (

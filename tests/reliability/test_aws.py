@@ -143,7 +143,11 @@ aws: {{read_timeout: {settings["read_timeout"]}, max_attempts: {settings["max_at
         self._output.seek(0)
         self._output.truncate()
         lines = [json.loads(line) for line in text.splitlines()]
-        return [line for line in lines if line["msg"] != "configuration reloaded"]
+        return [
+            line
+            for line in lines
+            if line["msg"] != "configuration reloaded" and line["logger"] != "exporter.jobs.story"
+        ]
 
 
 @pytest.fixture

@@ -1,19 +1,22 @@
 """The product's server in a thread of its own, and clients of it."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import http.client
 import os
 import socket
+import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from exporter.web.address import Address
 from exporter.web.connections import Limits
 from exporter.web.routes import Site
+from exporter.web.security import Security
 from exporter.web.server import Server
 
 PATIENCE = 30.0
@@ -47,9 +50,13 @@ class Answer(NamedTuple):
     body: bytes
 
 
-def ask(address: Address | str, path: str, method: str = "GET", **headers: str) -> Answer:
+def ask(
+    address: Address | str, path: str, method: str = "GET", *, tls: ssl.SSLContext | None = None, **headers: str
+) -> Answer:
     """One request over a connection of its own; `_` in the name of a header is a hyphen."""
     connection = http.client.HTTPConnection(str(address), timeout=PATIENCE)
+    if tls is not None:
+        connection = http.client.HTTPSConnection(str(address), timeout=PATIENCE, context=tls)
     try:
         connection.request(method, path, headers={name.replace("_", "-"): text for name, text in headers.items()})
         answer = connection.getresponse()
@@ -66,9 +73,9 @@ class Hosted:
         places: where it listens.
     """
 
-    def __init__(self, site: Site, limits: Limits, shutdown: float) -> None:
+    def __init__(self, site: Site, limits: Limits, shutdown: float, security: Security | None) -> None:
         self._loop = asyncio.new_event_loop()
-        self._start = (site, limits, shutdown)
+        self._start = (site, limits, shutdown, security)
         self.server: Server
         self.places: list[Address]
 
@@ -77,9 +84,13 @@ class Hosted:
         """The first address."""
         return self.places[0]
 
-    def ask(self, path: str, method: str = "GET", **headers: str) -> Answer:
+    def ask(self, path: str, method: str = "GET", *, tls: ssl.SSLContext | None = None, **headers: str) -> Answer:
         """As the function, of the first address."""
-        return ask(self.place, path, method, **headers)
+        return ask(self.place, path, method, tls=tls, **headers)
+
+    def run(self, work: Coroutine[Any, Any, object]) -> concurrent.futures.Future[object]:
+        """Do something more in the server's event loop."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     def stop(self) -> None:
         """Stop the server; it may be stopped again."""
@@ -110,9 +121,15 @@ class Hosted:
 
 
 @contextlib.contextmanager
-def hosted(site: Site, *addresses: Address, limits: Limits = LAX, shutdown: float = 0.2) -> Iterator[Hosted]:
+def hosted(
+    site: Site,
+    *addresses: Address,
+    limits: Limits = LAX,
+    shutdown: float = 0.2,
+    security: Security | None = None,
+) -> Iterator[Hosted]:
     """A server for a site; on loopback unless addresses are given."""
-    host = Hosted(site, limits, shutdown)
+    host = Hosted(site, limits, shutdown, security)
     with host.running(*addresses):
         yield host
 

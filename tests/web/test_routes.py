@@ -5,11 +5,12 @@ import gzip
 import hashlib
 import logging
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
-from web.hosted import Answer, Hosted, hosted, say
+from web.hosted import PATIENCE, Answer, Crowd, Hosted, hosted, read_all, say
 
 from exporter import NAME, __version__
 from exporter.errors import FailureReason
@@ -56,7 +57,7 @@ def host() -> Iterator[Hosted]:
 
 def get(at: Site, path: str, method: str = "GET", **headers: str) -> Answer:
     with hosted(at) as host:
-        return host.ask(path, method, **headers)
+        return host.ask(path, method, tls=None, **headers)
 
 
 def test_requests_are_counted_by_route_and_status() -> None:
@@ -116,7 +117,9 @@ def test_short_answers(method: str, path: str, status: int, body: str, host: Hos
         assert answer.headers["Content-Type"] == PLAIN
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics", "/-/healthy", "/-/ready", "/nothing", "/-/reload"])
+@pytest.mark.parametrize(
+    "path", ["/", "/config", "/api/v1/jobs", "/metrics", "/-/healthy", "/-/ready", "/nothing", "/-/reload"]
+)
 def test_what_every_response_says(path: str, host: Hosted) -> None:
     """HEAD is GET without the body; browsers are told to load, frame and guess nothing."""
     answer, head = host.ask(path), host.ask(path, "HEAD")
@@ -131,7 +134,8 @@ def test_what_every_response_says(path: str, host: Hosted) -> None:
     }
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert re.fullmatch(
-        r"default-src 'none'; style-src 'sha256-\S+'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        r"default-src 'none'; style-src 'sha256-\S+'; script-src 'sha256-\S+'; connect-src 'self'; img-src data:; "
+        r"base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
         answer.headers["Content-Security-Policy"],
     )
 
@@ -223,7 +227,7 @@ def test_the_metrics_can_be_elsewhere() -> None:
         assert host.ask("/{x}/%22metrics%22&").headers["Content-Type"] == TEXT
         assert host.ask("/y/%22metrics%22&").status == 404
         assert host.ask("/metrics").body.decode() == f"There is nothing here. The metrics are at {path}.\n"
-        assert b'<a href="/{x}/&quot;metrics&quot;&amp;">' in host.ask("/").body
+        assert b'<a href="/{x}/&#34;metrics&#34;&amp;">' in host.ask("/").body
 
 
 def test_a_bug_costs_one_scrape(caplog: pytest.LogCaptureFixture) -> None:
@@ -245,51 +249,64 @@ def test_a_bug_costs_one_scrape(caplog: pytest.LogCaptureFixture) -> None:
     assert (record.levelno, record.exc_info and record.exc_info[0]) == (logging.ERROR, ZeroDivisionError)
 
 
-# The landing page
+# The status page
 
 
-def rows(answer: Answer) -> list[str]:
-    return re.findall(r"<tr>(<td.*)</tr>", answer.body.decode())
-
-
-def test_the_landing_page_shows_every_target(host: Hosted) -> None:
-    """A person sees what is watched, how it goes, and where the metrics are."""
+def test_the_status_page_shows_every_target(host: Hosted) -> None:
+    """A person sees what is watched, how it goes, and where the rest is; its style and script are those allowed."""
     answer = host.ask("/")
+    page = answer.body.decode()
 
+    assert (answer.status, answer.headers["Content-Type"], answer.headers["Cache-Control"]) == (200, HTML, "no-store")
+    assert "<h1>3 targets, 1 down; 0 jobs running</h1>" in page
+    assert f"Version {__version__} " in page
+    for text in ("111122223333", "eu-west-1", "ap-south-1", "team=platform", "first walk under way"):
+        assert text in page
+    assert "too slow" not in page  # the words of whoever failed
+    for link in ("/metrics", "/config", "/api/v1/targets", "/api/v1/jobs", "/-/healthy", "/-/ready"):
+        assert f'<a href="{link}">' in page
+    for element in ("style", "script"):
+        (content,) = re.findall(f"<{element}>(.*?)</{element}>", page, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(content.encode()).digest()).decode()
+        assert f"{element}-src 'sha256-{digest}';" in answer.headers["Content-Security-Policy"]
+
+
+def test_pages_are_compressed(host: Hosted) -> None:
+    """For who can read that."""
+    answer = host.ask("/", Accept_Encoding="gzip")
+    assert (answer.headers["Content-Encoding"], answer.headers["Vary"]) == ("gzip", "Accept-Encoding")
+    assert gzip.decompress(answer.body) == host.ask("/").body
+
+
+def test_a_filter_that_can_not_be_used_is_refused(host: Hosted) -> None:
+    """In text, for a person."""
+    answer = host.ask("/?page=x")
+    assert (answer.status, answer.headers["Content-Type"]) == (400, PLAIN)
+    assert answer.body == b"page: must be a whole number from 1 to 1000000\n"
+
+
+def test_the_configuration_page() -> None:
+    """It shows what the exporter says is in use."""
+    answer = get(replace(site(), config=lambda: "poll:\n  interval: 60.0\n"), "/config")
     assert (answer.status, answer.headers["Content-Type"]) == (200, HTML)
-    assert rows(answer) == [
-        "<td>111122223333</td><td>us-east-1</td><td>team=platform</td><td>7</td><td>5 s ago</td><td>good</td>",
-        '<td>unknown</td><td>eu-west-1</td><td>team=</td><td></td><td>never</td><td class="bad">timeout: too slow</td>',
-        "<td>unknown</td><td>ap-south-1</td><td>team=</td><td></td><td>never</td><td>not yet ended</td>",
-    ]
-    assert f"Version {__version__}.".encode() in answer.body
-    for link in (b"/metrics", b"/-/healthy", b"/-/ready"):
-        assert b'<a href="%s">' % link in answer.body
-    (style,) = re.findall(b"<style>(.*?)</style>", answer.body)
-    digest = base64.b64encode(hashlib.sha256(style).digest()).decode()
-    assert f"style-src 'sha256-{digest}';" in answer.headers["Content-Security-Policy"]
+    assert b">poll:\n  interval: 60.0\n</pre>" in answer.body
 
 
-def test_the_landing_page_says_how_old_the_data_is() -> None:
-    """While walks fail the last good one gets older, and in the end it is stale."""
-    failing = replace(GOOD, failure=Failed(None, FailureReason.NETWORK, "down"), last_success=NOW - 600)
-    answer = get(site(failing, replace(failing, stale=True)), "/")
+def test_neither_a_scrape_nor_health_waits_for_a_page() -> None:
+    """While the page of one visitor is being made, and ninety-nine others wait, probes and scrapes are answered."""
+    begun, go = threading.Event(), threading.Event()
 
-    assert ["<td>7</td><td>600 s ago</td>" in row for row in rows(answer)] == [True, False]
-    assert ["<td>7</td><td>600 s ago, stale</td>" in row for row in rows(answer)] == [False, True]
+    def config() -> str:
+        begun.set()
+        assert go.wait(PATIENCE)
+        return "poll: {}"
 
-
-def test_the_landing_page_escapes_whatever_others_wrote() -> None:
-    """Neither an error message of a service nor a label can bring markup in."""
-    evil = '<script>alert("1")</script>&\'\ud800'
-    state = TargetState(
-        Target("targets[0]", evil, labels=(("team", evil),)),
-        evil,
-        NOW,
-        failure=Failed(None, FailureReason.NETWORK, evil),
-    )
-    safe = "&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&amp;&#x27;?"
-
-    assert rows(get(site(state), "/")) == [
-        f'<td>{safe}</td><td>{safe}</td><td>team={safe}</td><td></td><td>never</td><td class="bad">network: {safe}</td>'
-    ]
+    request = b"GET %s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    with hosted(replace(site(GOOD), config=config)) as host, Crowd() as crowd:
+        first = crowd.connect(host.place, request % b"/config")
+        assert begun.wait(PATIENCE)
+        others = [crowd.connect(host.place, request % b"/") for _ in range(99)]
+        assert host.ask("/-/healthy").status == 200
+        assert host.ask("/metrics").status == 200
+        go.set()
+        assert [read_all(client)[:15] for client in (first, *others)] == [b"HTTP/1.1 200 OK"] * 100

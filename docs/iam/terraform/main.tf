@@ -36,6 +36,15 @@ data "aws_iam_policy_document" "permissions" {
       }
     }
   }
+
+  dynamic "statement" {
+    for_each = var.details ? [true] : []
+
+    content {
+      actions   = ["bedrock:GetModelCustomizationJob", "bedrock:ListTagsForResource"]
+      resources = ["arn:*:bedrock:*:*:model-customization-job/*"]
+    }
+  }
 }
 
 resource "aws_iam_role" "exporter" {

@@ -20,6 +20,12 @@ variable "regions" {
   default     = []
 }
 
+variable "details" {
+  description = "Whether the exporter may read details and tags of jobs, too."
+  type        = bool
+  default     = false
+}
+
 variable "role_name" {
   description = "Name of the role, the same in every account."
   type        = string

@@ -1,0 +1,132 @@
+"""Why a job failed: the failure message of `GetModelCustomizationJob` → one of a bounded set of reasons. Pure.
+
+The messages are not documented as a whole. The table is made from those of the user guide ("Troubleshooting model
+customization issues"), of re:Post and of public issues; `tests/data/failure-messages.yaml` has them with their sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+OTHER = "other"
+"""The reason of a message that nothing in the table fits, and of a failed job without a message."""
+
+MAX_REASONS = 50
+"""Reasons in all, built-in and configured: each is a label value."""
+
+
+class Rule(NamedTuple):
+    """One line of the table.
+
+    Attributes:
+        contains: texts that all occur in the message, whatever their case.
+        reason: what the message means then.
+    """
+
+    contains: tuple[str, ...]
+    reason: str
+
+
+RULES: tuple[Rule, ...] = tuple(
+    Rule(contains, reason)
+    for reason, rules in (
+        ("content_policy", (("license terms",), ("usage polic",), ("content policy",), ("content moderation",))),
+        ("kms_access", (("kms",), ("encryption key",))),
+        (
+            "s3_access",
+            (
+                ("getobject",),
+                ("putobject",),
+                ("listbucket",),
+                ("s3 perms missing",),
+                ("permission", "s3"),
+                ("access denied", "s3"),
+                ("nosuchbucket",),
+                ("bucket", "does not exist"),
+                ("bucket", "region"),
+            ),
+        ),
+        ("role_access", (("assume", "role"), ("trust policy",), ("accessdenied",), ("not authorized",))),
+        ("quota", (("quota",), ("limit exceeded",), ("too many", "jobs"), ("throttl",), ("concurrent",))),
+        (
+            "hyperparameters",
+            (
+                ("hyperparameter",),
+                ("hyper-parameter",),
+                ("hyper parameter",),
+                ("epochcount",),
+                ("batchsize",),
+                ("learningrate",),
+                ("stepcount",),
+            ),
+        ),
+        (
+            "data_limits",
+            (
+                ("token count",),
+                ("input and output token",),
+                ("size exceeded",),
+                ("exceeds",),
+                ("exceeded",),
+                ("minimum number",),
+                ("maximum number",),
+                ("number of records",),
+                ("number of samples",),
+                ("at least", "records"),
+                ("at least", "samples"),
+                ("less than", "records"),
+                ("less than", "prompts"),
+                ("out of bounds",),
+                ("exceed maximum",),
+                ("too large",),
+            ),
+        ),
+        (
+            "data_format",
+            (
+                ("unable to parse",),
+                ("jsonl",),
+                ("json",),
+                ("must follow",),
+                ("s3 uri is invalid",),
+                ("s3uri",),
+                ("input data config",),
+                ("invalid", "dataset"),
+                ("invalid", "format"),
+                ("missing", "field"),
+                ("must alternate",),
+                ("invalid messages",),
+                ("invalid", "content"),
+                ("missing required key",),
+                ("validation failed for samples",),
+                ("prompts are not supported",),
+                ("schemaversion",),
+            ),
+        ),
+        (
+            "internal_error",
+            (("internal error",), ("internal server error",), ("unexpected error",), ("service error",)),
+        ),
+    )
+    for contains in rules
+)
+"""The first line that fits decides. So what names a permission goes first, then what names a number, then the format,
+and last what says nothing but that it went wrong: "unexpected error … AccessDenied" is about a role."""
+
+REASONS: tuple[str, ...] = (*dict.fromkeys(rule.reason for rule in RULES), OTHER)
+"""Every built-in reason."""
+
+
+def classify(message: str, own: Sequence[tuple[str, str]] = ()) -> str:
+    """The reason of a failure message.
+
+    Args:
+        message: as AWS sent it; empty if it sent none.
+        own: (text, reason) of the configuration, ahead of the table. Texts are plain, in any case.
+    """
+    folded = message.casefold()
+    for text, reason in own:
+        if text.casefold() in folded:
+            return reason
+    return next((rule.reason for rule in RULES if all(text in folded for text in rule.contains)), OTHER)

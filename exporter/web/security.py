@@ -1,0 +1,133 @@
+"""The web configuration in use: how connections are encrypted, and which requests are answered."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from exporter import NAME
+from exporter.config import source
+from exporter.config.config import ConfigError
+from exporter.errors import WalkError, describe_bug
+from exporter.telemetry import WebTelemetry
+from exporter.web.aiohttp_web import web
+from exporter.web.auth import Authenticator, BusyError, TokenBucket, credentials
+from exporter.web.config.settings import WebConfig
+from exporter.web.connections import Handler
+from exporter.web.files import WebFiles
+from exporter.work import Worker
+
+_log = logging.getLogger(__name__)
+
+PROBES = frozenset({"/-/healthy", "/-/ready"})
+"""Paths that can be exempt from authentication."""
+
+LOOK = 5.0
+"""Seconds between two looks at whether a file has changed."""
+
+
+class Security:
+    """Guards a site as a web configuration says, and takes a new one when a file has changed.
+
+    Args:
+        files: where it comes from.
+        config: what was in them at the start.
+        telemetry: told of each configuration that comes into use, or can't.
+        probes_exempt: whether `PROBES` are answered without user, password and client certificate, and whatever the
+            rate limit is.
+
+    Attributes:
+        config: in use.
+    """
+
+    def __init__(
+        self,
+        files: WebFiles,
+        config: WebConfig,
+        telemetry: WebTelemetry,
+        *,
+        probes_exempt: bool = False,
+    ) -> None:
+        self._files = files
+        self._telemetry = telemetry
+        self._probes_exempt = probes_exempt
+        self._authenticator = Authenticator()
+        self._bucket: TokenBucket | None = None
+        self.config = WebConfig()
+        self._use(config)
+
+    def _use(self, config: WebConfig) -> None:
+        if config.rate_limit != self.config.rate_limit:
+            self._bucket = TokenBucket(config.rate_limit) if config.rate_limit is not None else None
+        self.config = config
+        self._telemetry.loaded(config.tls.expiry if config.tls is not None else None)
+
+    async def follow(self, interval: float = LOOK) -> None:
+        """Take each new configuration, until cancelled. One that can't be used leaves the one before in use.
+
+        Args:
+            interval: seconds between two looks.
+        """
+        reader = Worker("read web configuration", "is its disk reachable?")
+        while True:
+            await asyncio.sleep(interval)
+            try:
+                while await reader.run(self._files.changed, source.READ_TIMEOUT):
+                    outcome = await reader.run(self._try, source.READ_TIMEOUT)
+                    await asyncio.sleep(interval / 5)  # or an empty file that is being written would be a good one
+                    if await reader.run(self._files.changed, source.READ_TIMEOUT):
+                        continue
+                    if isinstance(outcome, ConfigError):
+                        self._keep(outcome.faults)
+                    else:
+                        self._use(outcome)
+                        _log.info("web configuration reloaded")
+            except WalkError as error:  # a network disk that hangs
+                _log.debug("can't look at the web configuration", extra={"detail": error.message})
+            except Exception as error:  # noqa: BLE001 - a bug in reading a file must not end what is served
+                fault, bug = describe_bug(error)
+                self._keep([fault], traceback=bug)
+
+    def _try(self) -> WebConfig | ConfigError:
+        try:
+            return self._files.load()
+        except ConfigError as error:
+            return error
+
+    def _keep(self, faults: list[str], **bug: str) -> None:
+        self._telemetry.failed()
+        for fault in faults:
+            _log.error("web configuration not reloaded; the previous one stays in use", extra={"detail": fault, **bug})
+
+    async def add_headers(self, _: web.Request, response: web.StreamResponse) -> None:
+        """A signal handler: put the configured headers on a response."""
+        response.headers.update(self.config.headers)
+
+    @web.middleware
+    async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Answer those that may ask."""
+        resource = request.match_info.route.resource
+        if self._probes_exempt and resource is not None and resource.canonical in PROBES:
+            return await handler(request)
+        if self._bucket is not None and not self._bucket.take():
+            return _refuse(429, "Too many requests; the web configuration has a rate_limit.")
+        config = self.config
+        if config.tls is not None and config.tls.requires_client_cert and not _has_certificate(request):
+            return _refuse(401, "A client certificate is required.")
+        if config.users:
+            given = credentials(request.headers.get("Authorization"))
+            try:
+                if given is None or not await self._authenticator.permits(config.users, given):
+                    challenge = f'Basic realm="{NAME}", charset="UTF-8"'
+                    return _refuse(401, "A user and a password are required.", **{"WWW-Authenticate": challenge})
+            except BusyError:
+                return _refuse(503, "Too many passwords wait to be checked.", **{"Retry-After": "1"})
+        return await handler(request)
+
+
+def _has_certificate(request: web.Request) -> bool:
+    return request.transport is not None and bool(request.transport.get_extra_info("peercert"))
+
+
+def _refuse(status: int, text: str, **headers: str) -> web.Response:
+    return web.Response(status=status, text=f"{text}\n", headers=headers)
