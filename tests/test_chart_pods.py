@@ -270,7 +270,7 @@ def test_flags_that_the_chart_relies_on_are_refused() -> None:
     """Probes and monitors would not follow another port or path: the exporter's flags have values of their own."""
     names = set(re.findall(r"(?<!\S)--[a-z][\w.-]*", flags.parser().format_help()))
     assert len(names) > 10
-    for flag in names:
+    for flag in names - {"--web.config.file", "--web.probes-without-auth"}:  # for which there are no values
         with pytest.raises(helm_python.HelmValuesError):
             render({"extraArgs": [f"{flag}=1"]})
     assert container({"extraArgs": ["--of-a-newer-image"]})["args"][-1] == "--of-a-newer-image"
