@@ -13,8 +13,9 @@ version = $(firstword $(subst :, ,$(1)))
 venv = .venv-$(call version,$(1))
 # Programs among the tests, which import from where pytest does.
 tests = PYTHONPATH=tests $(call venv,$(NEWEST))/bin/python
-# The end-to-end tests run one after the other, as some of them measure time.
 fast = $(call venv,$(1))/bin/python -m pytest -m "not e2e" --numprocesses=auto --maxprocesses=4
+# Two files of end-to-end tests at a time: each starts processes of its own, and shares them among its tests.
+slow = $(call venv,$(1))/bin/python -m pytest -m e2e --numprocesses=2 --dist=loadfile
 ifeq ($(NEWEST),)
 $(error Python 3.11 or newer is needed, with its venv module)
 endif
@@ -28,7 +29,7 @@ PACKAGES := promtool=prometheus prometheus=prometheus systemd-analyze=systemd am
 	prometheus-alertmanager=prometheus-alertmanager prometheus-node-exporter=prometheus-node-exporter
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test test-browser test-unit test-unit-oldest bench soak signal-quality lint docs dist image lock version packages clean
+.PHONY: help demo run test test-browser test-unit test-unit-oldest bench soak signal-quality lint docs dist image audit lock version packages clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,7 +42,7 @@ run: $(call venv,$(NEWEST))/installed ## Run against AWS as config.yaml says; FL
 
 test: lint packages $(if $(filter-out $(NEWEST),$(OLDEST)),test-unit-oldest) $(call venv,$(NEWEST))/tested ## Lint; fast tests on the oldest Python here, all tests on the newest
 	$(call fast,$(NEWEST)) $(PYTEST_FLAGS)
-	$(call venv,$(NEWEST))/bin/python -m pytest -m e2e $(PYTEST_FLAGS)
+	$(call slow,$(NEWEST)) $(PYTEST_FLAGS)
 
 test-unit: $(call venv,$(NEWEST))/tested ## The fast tests only
 	$(call fast,$(NEWEST)) $(PYTEST_FLAGS)
@@ -53,8 +54,8 @@ bench: $(call venv,$(NEWEST))/tested ## Cost of a walk and of a scrape, against 
 	$(tests) -m benchmarks --json docs/performance.json --figure docs/performance.svg $(FLAGS)
 	$(tests) -m benchmarks.profile > docs/performance-profile.txt
 
-test-browser: PACKAGES += npm=npm chromium=chromium
-test-browser: $(call venv,$(NEWEST))/tested packages ## The dashboards, drawn by Grafana's own libraries in Chromium
+test-browser: PACKAGES += npm=npm chromium=chromium chromedriver=chromium-driver
+test-browser: $(call venv,$(NEWEST))/tested packages ## The dashboards, drawn by Grafana's own libraries, and the status page, in Chromium
 	BROWSER=1 $(call venv,$(NEWEST))/bin/python -m pytest tests/browser $(PYTEST_FLAGS)
 
 soak: $(call venv,$(NEWEST))/tested ## Months of uptime in minutes: whether memory, threads or connections pile up
@@ -80,6 +81,9 @@ dist: $(call venv,$(NEWEST))/tested ## The sdist and the wheel, checked and trie
 
 image: ## The container image; ENGINE=podman has it built by another than Docker
 	$(ENGINE) build --pull --tag localhost/bedrock-customization-exporter .
+
+audit: $(call venv,$(NEWEST))/tested ## Known weaknesses of the pinned dependencies; asks PyPI
+	$(call venv,$(NEWEST))/bin/pip-audit --progress-spinner=off --strict --require-hashes --disable-pip --requirement=packaging/requirements.lock
 
 lock: $(call venv,$(NEWEST))/tested ## Pin anew what the image is made from
 	$(LOCK) --output-file=packaging/requirements.lock pyproject.toml

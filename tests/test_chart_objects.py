@@ -169,7 +169,7 @@ def test_metadata() -> None:
     (monitor,) = (each for each in rendered if each["kind"] == "ServiceMonitor")
     assert monitor["spec"]["namespaceSelector"] == {"matchNames": ["bedrock"]}
     (pod,) = (each for each in rendered if each["kind"] == "Pod")
-    assert pod["spec"]["containers"][0]["command"][-1] == f"http://{FULLNAME}.bedrock:9848"
+    assert pod["spec"]["containers"][0]["command"][-2] == f"http://{FULLNAME}.bedrock:9848"
 
 
 def test_releases_of_one_name_share_a_namespace() -> None:

@@ -38,7 +38,12 @@ def breaches(pod: Object) -> list[str]:
         capabilities = own.get("capabilities", {})
         wrong = {
             "hostPort": any(port.get("hostPort") for port in each.get("ports", [])),
-            "probe host": any("host" in each[name]["httpGet"] for name in each if name.endswith("Probe")),
+            "probe host": any(
+                "host" in each[name].get(how, {})
+                for name in each
+                if name.endswith("Probe")
+                for how in ("httpGet", "tcpSocket")
+            ),
             "lifecycle host": any(
                 "host" in action for hook in each.get("lifecycle", {}).values() for action in hook.values()
             ),
@@ -264,6 +269,52 @@ def test_the_pod_of_helm_test_is_patient() -> None:
     (patience,) = map(int, re.findall(r"patience = (\d+)", pod["spec"]["containers"][0]["command"][2]))
     probe = DEFAULTS["startupProbe"]
     assert 2 * probe["periodSeconds"] * probe["failureThreshold"] < patience < 300
+
+
+@pytest.mark.parametrize(
+    ("web", "flags_", "probe", "scheme", "guard"),
+    [
+        ({}, [], {"httpGet": {"path": "/-/ready", "port": "http"}}, "http", "none"),
+        (
+            {"existingSecret": "web"},
+            ["--web.config.file=/etc/bedrock-customization-exporter-web/web.yml", "--web.probes-without-auth"],
+            {"httpGet": {"path": "/-/ready", "port": "http", "scheme": "HTTPS"}},
+            "https",
+            "metrics",
+        ),
+        (
+            {"existingSecret": "web", "key": "a.yaml", "tls": False, "certificateSecret": "tls"},
+            ["--web.config.file=/etc/bedrock-customization-exporter-web/a.yaml", "--web.probes-without-auth"],
+            {"httpGet": {"path": "/-/ready", "port": "http"}},
+            "http",
+            "metrics",
+        ),
+        (
+            {"existingSecret": "web", "probesWithoutAuth": False},
+            ["--web.config.file=/etc/bedrock-customization-exporter-web/web.yml"],
+            {"tcpSocket": {"port": "http"}},
+            "https",
+            "all",
+        ),
+    ],
+    ids=["plain", "tls", "users", "probes-too"],
+)
+def test_web_configuration(web: Object, flags_: list[str], probe: Object, scheme: str, guard: str) -> None:
+    """A Secret, or two, are mounted; probes, monitors and `helm test` speak as the file in it wants."""
+    values: Object = {"webConfig": web, "serviceMonitor": {"enabled": True}}
+    exporter = container(values)
+    assert [flag for flag in exporter["args"] if flag.startswith("--web")] == flags_
+    assert {key: what for key, what in exporter["readinessProbe"].items() if key in {"httpGet", "tcpSocket"}} == probe
+    volumes = {each["name"]: each for each in one("Deployment", values)["spec"]["template"]["spec"]["volumes"]}
+    secrets = [web[key] for key in ("existingSecret", "certificateSecret") if key in web]
+    assert [
+        each["secret"]["name"] for each in volumes.get("web-config", {}).get("projected", {}).get("sources", [])
+    ] == secrets
+    (endpoint,) = one("ServiceMonitor", values)["spec"]["endpoints"]
+    assert endpoint.get("scheme", "http") == scheme
+    (pod,) = (each for each in objects(values) if each["kind"] == "Pod")
+    url, told = pod["spec"]["containers"][0]["command"][-2:]
+    assert (url.partition(":")[0], told) == (scheme, guard)
 
 
 def test_flags_that_the_chart_relies_on_are_refused() -> None:
