@@ -63,6 +63,7 @@ test-browser: $(call venv,$(NEWEST))/tested packages ## What people see, in Chro
 bench: $(call venv,$(NEWEST))/tested ## Cost of a walk and of a scrape, against stock boto3 and prometheus_client
 	$(tests) -m benchmarks --json docs/performance.json --figure docs/performance.svg $(FLAGS)
 	$(tests) -m benchmarks.profile > docs/performance-profile.txt
+	$(tests) -m benchmarks.budget --json docs/budget.json
 
 soak: $(call venv,$(NEWEST))/tested ## Months of uptime in minutes: whether memory, threads or connections pile up
 	$(tests) -m reliability.soak $(FLAGS)
