@@ -12,6 +12,8 @@ RUN pip install --only-binary=:all: --require-hashes --requirement=packaging/bui
     && /opt/exporter/bin/python packaging/trim_botocore.py
 COPY pyproject.toml README.md LICENSE ./
 COPY exporter exporter
+ARG COMMIT=
+RUN if [ -n "$COMMIT" ]; then echo "$COMMIT" > exporter/COMMIT; fi
 # Bytecode is made here, since a container can't keep any, and without times of files, since copies change these.
 RUN pip wheel --no-build-isolation --no-deps --no-index --wheel-dir=dist . \
     && pip --python=/opt/exporter install --no-compile --no-deps --no-index dist/*.whl \

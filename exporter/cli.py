@@ -21,7 +21,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from exporter import flags as command_line
-from exporter import log
+from exporter import log, version
 from exporter.config.config import Config, ConfigError
 from exporter.scrub import scrub
 from exporter.web.address import Address
@@ -44,14 +44,13 @@ END = 4.0
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
-    parser = command_line.parser()
-    flags = parser.parse_args(argv)
+    flags = command_line.parse(sys.argv[1:] if argv is None else argv)
     try:
         shard = command_line.shard(flags, socket.gethostname())
     except ValueError as error:
-        parser.error(str(error))
+        command_line.parser().error(str(error))
     if flags.demo and flags.web_config is not None:
-        parser.error("--demo serves plain HTTP to this machine; leave --web.config.file out")
+        command_line.parser().error("--demo serves plain HTTP to this machine; leave --web.config.file out")
     tune_process()
     with contextlib.closing(log.configure(flags.log_level, flags.log_format, scrub=scrub)), log.catching():
         try:
@@ -148,7 +147,11 @@ async def _once(config: Config, shard: Shard) -> int:
 
     if not await _until_stopped(work()):
         return 1
-    return 0 if _print(app.exposition()) and good else 1
+    if not _print(app.exposition()):
+        return 1
+    up = sum(state.up for state in app.fleet.states)
+    _log.info("walked every target once", extra={"ok": up, "failing": app.targets - up})
+    return 0 if good else 1
 
 
 async def _doctor(config: Config, *, as_json: bool) -> int:
@@ -196,6 +199,7 @@ async def _serve(
     from exporter.telemetry import Telemetry  # noqa: PLC0415
     from exporter.web.server import ListenError, Server  # noqa: PLC0415
 
+    _log.info("starting", extra=version.facts())
     telemetry = Telemetry()
     app = App(
         config,

@@ -38,7 +38,12 @@ def breaches(pod: Object) -> list[str]:
         capabilities = own.get("capabilities", {})
         wrong = {
             "hostPort": any(port.get("hostPort") for port in each.get("ports", [])),
-            "probe host": any("host" in each[name]["httpGet"] for name in each if name.endswith("Probe")),
+            "probe host": any(
+                "host" in each[name].get(how, {})
+                for name in each
+                if name.endswith("Probe")
+                for how in ("httpGet", "tcpSocket")
+            ),
             "lifecycle host": any(
                 "host" in action for hook in each.get("lifecycle", {}).values() for action in hook.values()
             ),
@@ -146,7 +151,9 @@ def reused(tmp_path_factory: pytest.TempPathFactory) -> Path:
     chart = shutil.copytree(CHART, tmp_path_factory.mktemp("reused") / "helm")
     older = (DATA / "chart" / "values-before.yaml").read_text(encoding="utf-8")
     assert DEFAULTS.keys() - yaml.safe_load(older).keys() > {"openshift", "configMap", "ingress"}
-    (chart / "values.yaml").write_text(older, encoding="utf-8")
+    assert "    jobFailed: 1h\n" in older
+    changed = older.replace("    jobFailed: 1h\n", "    jobFailed: 12h\n")  # a default that is another one now
+    (chart / "values.yaml").write_text(changed, encoding="utf-8")
     return chart
 
 
@@ -264,11 +271,57 @@ def test_the_pod_of_helm_test_is_patient() -> None:
     assert 2 * probe["periodSeconds"] * probe["failureThreshold"] < patience < 300
 
 
+@pytest.mark.parametrize(
+    ("web", "flags_", "probe", "scheme", "guard"),
+    [
+        ({}, [], {"httpGet": {"path": "/-/ready", "port": "http"}}, "http", "none"),
+        (
+            {"existingSecret": "web"},
+            ["--web.config.file=/etc/bedrock-customization-exporter-web/web.yml", "--web.probes-without-auth"],
+            {"httpGet": {"path": "/-/ready", "port": "http", "scheme": "HTTPS"}},
+            "https",
+            "metrics",
+        ),
+        (
+            {"existingSecret": "web", "key": "a.yaml", "tls": False, "certificateSecret": "tls"},
+            ["--web.config.file=/etc/bedrock-customization-exporter-web/a.yaml", "--web.probes-without-auth"],
+            {"httpGet": {"path": "/-/ready", "port": "http"}},
+            "http",
+            "metrics",
+        ),
+        (
+            {"existingSecret": "web", "probesWithoutAuth": False},
+            ["--web.config.file=/etc/bedrock-customization-exporter-web/web.yml"],
+            {"tcpSocket": {"port": "http"}},
+            "https",
+            "all",
+        ),
+    ],
+    ids=["plain", "tls", "users", "probes-too"],
+)
+def test_web_configuration(web: Object, flags_: list[str], probe: Object, scheme: str, guard: str) -> None:
+    """A Secret, or two, are mounted; probes, monitors and `helm test` speak as the file in it wants."""
+    values: Object = {"webConfig": web, "serviceMonitor": {"enabled": True}}
+    exporter = container(values)
+    assert [flag for flag in exporter["args"] if flag.startswith("--web")] == flags_
+    assert {key: what for key, what in exporter["readinessProbe"].items() if key in {"httpGet", "tcpSocket"}} == probe
+    volumes = {each["name"]: each for each in one("Deployment", values)["spec"]["template"]["spec"]["volumes"]}
+    secrets = [web[key] for key in ("existingSecret", "certificateSecret") if key in web]
+    assert [
+        each["secret"]["name"] for each in volumes.get("web-config", {}).get("projected", {}).get("sources", [])
+    ] == secrets
+    (endpoint,) = one("ServiceMonitor", values)["spec"]["endpoints"]
+    assert endpoint.get("scheme", "http") == scheme
+    (pod,) = (each for each in objects(values) if each["kind"] == "Pod")
+    url, told = pod["spec"]["containers"][0]["command"][-2:]
+    assert (url.partition(":")[0], told) == (scheme, guard)
+
+
 def test_flags_that_the_chart_relies_on_are_refused() -> None:
     """Probes and monitors would not follow another port or path: the exporter's flags have values of their own."""
     names = set(re.findall(r"(?<!\S)--[a-z][\w.-]*", flags.parser().format_help()))
     assert len(names) > 10
-    for flag in names:
+    for flag in names - {"--web.config.file", "--web.probes-without-auth"}:  # for which there are no values
         with pytest.raises(helm_python.HelmValuesError):
             render({"extraArgs": [f"{flag}=1"]})
     assert container({"extraArgs": ["--of-a-newer-image"]})["args"][-1] == "--of-a-newer-image"

@@ -64,9 +64,55 @@ pytestmark = pytest.mark.usefixtures("_process_as_before")
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    """`--version` prints name and version."""
+    """`--version` prints name, version and Python's version; the commit is tested in test_version.py."""
     assert run("--version") == 0
-    assert capsys.readouterr().out == f"bedrock-customization-exporter {__version__}\n"
+    assert re.fullmatch(
+        rf"bedrock-customization-exporter {re.escape(__version__)} \((commit \w+, )?Python 3\.\d+\.\w+\)\n",
+        capsys.readouterr().out,
+    )
+
+
+@pytest.mark.parametrize("columns", ["40", "80", "100", "300"])
+def test_help(columns: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every flag once, in groups; no line is longer than 100 columns or the terminal, if that is not tiny."""
+    monkeypatch.setenv("COLUMNS", columns)
+    assert run("--help") == 0
+    lines = capsys.readouterr().out.splitlines()
+
+    assert max(map(len, lines)) <= max(80, min(100, int(columns)))
+    groups = ["modes:", "configuration:", "web:", "sharding:", "log:", "about:"]
+    assert [line for line in lines if line.endswith(":") and not line.startswith(" ")] == groups
+    flags = [line.split()[0] for line in lines if line.startswith("  -")]
+    assert len(set(flags)) == len(flags) > 15
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "tcsh"])
+def test_completion(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`--completion` prints a script with every flag, and with the values of those that have a few."""
+    assert run("--completion", shell) == 0
+    script = capsys.readouterr().out
+
+    for word in ("config.auto-reload-interval", "doctor", "warning", "logfmt"):
+        assert word in script
+
+
+def test_bash_completes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Flags, their values and files, in a real shell."""
+    assert run("--completion", "bash") == 0
+    (tmp_path / "script").write_text(capsys.readouterr().out, encoding="utf-8")
+    (tmp_path / "mine.yaml").touch()
+    ask_bash = """
+source ./script
+read -r _ _ _ _ function _ < <(complete -p bedrock-customization-exporter)
+for words in "--log.le" "--log.level deb" "--config.file mi"; do
+    COMP_WORDS=(bedrock-customization-exporter $words) COMPREPLY=()
+    COMP_CWORD=$((${#COMP_WORDS[@]} - 1))
+    $function
+    echo "${COMPREPLY[@]}"
+done
+"""
+    asked = subprocess.run(["bash", "-c", ask_bash], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert asked.stdout.split("\n") == ["--log.level", "debug", "mine.yaml", ""]
 
 
 @pytest.mark.parametrize(
@@ -130,16 +176,29 @@ def test_a_file_that_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
     assert run("--config.file", file) == 2
     assert capsys.readouterr().err == (
-        f"{file}: can't be read: No such file or directory; name a configuration file with --config.file\n"
+        f"{file}: can't be read: No such file or directory; name a configuration file with --config.file "
+        "(an empty one will do), or look around with --demo\n"
     )
 
 
 @pytest.mark.parametrize(
     ("argv", "message"),
     [
-        (["--wat"], "unrecognized arguments: --wat"),
-        (["--web.listen"], "unrecognized arguments: --web.listen"),
-        (["config.yaml"], "unrecognized arguments: config.yaml"),
+        (["--wat"], "unknown flag --wat"),
+        (["--web.listen"], "unknown flag --web.listen; did you mean --web.listen-address?"),
+        (["--log_level", "warn"], "unknown flag --log_level; did you mean --log.level?"),
+        (["-log.level=warn"], "unknown flag -log.level; did you mean --log.level?"),
+        (["--LOG-LEVEL=hunter2"], "unknown flag --LOG-LEVEL; did you mean --log.level?"),
+        (["-help"], "unknown flag -help; did you mean --help?"),
+        (["-config.file", "x"], "unknown flag -config.file; did you mean --config.file?"),
+        (["--configfile=x"], "unknown flag --configfile; did you mean --config.file?"),
+        (["--wat\n"], "unknown flag '--wat\\n'"),
+        (["--", "x"], "unexpected argument 'x'"),
+        (["config.yaml"], "unexpected argument 'config.yaml'; did you mean --config.file=config.yaml?"),
+        *(
+            ([f"{flag}="], f"argument {flag}: the name of the file is empty; is a variable not set?")
+            for flag in ("--config.file", "--web.config.file")
+        ),
         (
             ["--web.listen-address", "9848"],
             "argument --web.listen-address: '9848' is not an address such as :9848, 127.0.0.1:9848 or [::1]:9848",
@@ -166,12 +225,17 @@ def test_a_file_that_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[st
     ],
 )
 def test_bad_flags(argv: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """A flag that can't be used ends with exit code 2 and says which, and what is wanted."""
+    """A flag that can't be used ends with exit code 2 and two lines: which and what is wanted, where to read more."""
     assert run(*argv) == 2
     captured = capsys.readouterr()
 
     assert captured.out == ""
-    assert f"\nbedrock-customization-exporter: error: {message}" in captured.err
+    first, second = captured.err.splitlines()
+    # Python words the end of a bad choice in its own way.
+    assert first.startswith(f"bedrock-customization-exporter: error: {message}")
+    assert "invalid choice" in message or first.endswith(f"error: {message}") or "host name" in message
+    assert second == "Run bedrock-customization-exporter --help for all flags."
+    assert "hunter2" not in captured.err
 
 
 @pytest.mark.parametrize(
@@ -188,7 +252,7 @@ def test_bad_flags(argv: list[str], message: str, capsys: pytest.CaptureFixture[
 )
 def test_the_shard_is_the_ordinal_of_the_pod(host: str, argv: list[str], shard: Shard | str) -> None:
     """Unless the flag says which; a pod of a StatefulSet is called like it, with a hyphen and a number."""
-    parsed = flags.parser().parse_args(argv)
+    parsed = flags.parse(argv)
     if isinstance(shard, str):
         with pytest.raises(ValueError, match=re.escape(shard)):
             flags.shard(parsed, host)
@@ -199,17 +263,17 @@ def test_the_shard_is_the_ordinal_of_the_pod(host: str, argv: list[str], shard: 
 @pytest.mark.parametrize("level", ["warn", "WARNING", "Debug"])
 def test_a_level_in_any_case(level: str) -> None:
     """`warn` and capitals are what people are used to."""
-    assert flags.parser().parse_args(["--log.level", level]).log_level == level.lower()
+    assert flags.parse(["--log.level", level]).log_level == level.lower()
 
 
 def test_a_port_that_is_taken_ends_with_1(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A failure at run time is exit code 1 and one line of the log."""
+    """A failure at run time is exit code 1 and one line of the log after the first."""
     with socket.create_server(("127.0.0.1", 0)) as holder:
         address = f"127.0.0.1:{holder.getsockname()[1]}"
 
         assert run("--config.file", config, "--web.listen-address", address, "--log.format", "json") == 1
 
-    (line,) = map(json.loads, capsys.readouterr().err.splitlines())
+    _, line = map(json.loads, capsys.readouterr().err.splitlines())
     assert (line["level"], line["msg"]) == ("error", "can't start")
     assert line["detail"] == (
         f"can't listen on {address}: Address already in use; choose another with --web.listen-address"
@@ -294,7 +358,8 @@ def serving(
     flags = ("--web.listen-address=127.0.0.1:0", "--log.format=json")
     with started(environ, *flags, *argv, code=code) as process:
         assert process.stderr is not None
-        assert json.loads(process.stderr.readline())["msg"] == "listening"
+        first, second = json.loads(process.stderr.readline()), json.loads(process.stderr.readline())
+        assert (first["msg"], first["version"], second["msg"]) == ("starting", __version__, "listening")
         yield process
 
 
@@ -329,7 +394,9 @@ def test_once_prints_the_metrics(content: str, code: int, config: Path, simulato
     assert "# TYPE process_cpu_seconds_total counter\n" in out
     down = 'bedrock_exporter_target_up{aws_account_id="999999999999",aws_region="us-west-2"} 0\n'
     assert (down in out, "reason=assume_role_denied" in err) == (bool(code), bool(code))
-    assert len(err.splitlines()) == 1 + code
+    *said, summary = err.splitlines()
+    assert len(said) == 1 + code
+    assert f'msg="walked every target once" ok=1 failing={code}' in summary
 
 
 @pytest.mark.e2e

@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 from exporter.config.duration import DURATION, seconds
 from exporter.jobs.details import HYPERPARAMETERS
 from exporter.jobs.failures import MAX_REASONS, REASONS
-from exporter.jobs.families import LABEL_NAMES, TAG_PREFIX
+from exporter.jobs.families import LABEL_NAMES, RENAMED, TAG_PREFIX
 from exporter.jobs.job import LATEST
 from exporter.targets.target import DEFAULT_SESSION_NAME
 
@@ -54,6 +54,10 @@ PATTERNS = {
 
 UNKNOWN_REGION = "unknown_region"
 """Type of the error of a text that is not `is_region`; its context has the `known` regions."""
+
+
+NO_VALUE = "no_value"
+"""Type of the error of a key with nothing behind it."""
 
 
 def is_region(name: str, known: Collection[str]) -> bool:
@@ -99,11 +103,18 @@ def _moment(value: object) -> float:
 
 
 def _check_label(name: str) -> str:
-    if name in LABEL_NAMES:
-        raise ValueError("is a label that the exporter or Prometheus sets itself; choose another name")
+    if name in LABEL_NAMES or name.startswith(RENAMED):
+        raise ValueError("is a label that the exporter, Prometheus or an alert sets itself; choose another name")
     if name.startswith(TAG_PREFIX):
         raise ValueError(f"begins with {TAG_PREFIX}, as the labels of job_series.tags do; choose another name")
     return name
+
+
+def _not_blank(value: object) -> object:
+    """For values that narrow down what is watched, and as whom: a templating tool may have left one blank."""
+    if value is None:
+        raise PydanticCustomError(NO_VALUE, "has no value")
+    return value
 
 
 def _not_bool(value: object) -> object:
@@ -152,15 +163,9 @@ Timeout = Annotated[float, BeforeValidator(_duration("100ms"), json_schema_input
 Moment = Annotated[float, BeforeValidator(_moment, json_schema_input_type=str)]
 AccountId = Annotated[str, Field(pattern=ACCOUNT_ID)]
 Region = Annotated[str, AfterValidator(_check_region), Field(json_schema_extra={"pattern": REGION})]
+_TAKEN = rf"^({'|'.join(sorted(LABEL_NAMES))})$|^({RENAMED}|{TAG_PREFIX})"
 LabelName = Annotated[str, Field(pattern=LABEL_NAME), AfterValidator(_check_label)]
-Labels = Annotated[
-    dict[LabelName, str],
-    Field(
-        json_schema_extra={
-            "propertyNames": {"not": {"pattern": rf"^({'|'.join(sorted(LABEL_NAMES))}|{TAG_PREFIX}.*)$"}}
-        }
-    ),
-]
+Labels = Annotated[dict[LabelName, str], Field(json_schema_extra={"propertyNames": {"not": {"pattern": _TAKEN}}})]
 ExternalId = Annotated[str, Field(min_length=2, max_length=1224, pattern=EXTERNAL_ID)]
 SessionName = Annotated[str, Field(pattern=SESSION_NAME)]
 
@@ -195,6 +200,8 @@ class Role(Section):
     external_id: ExternalId | None = None
     session_name: SessionName = DEFAULT_SESSION_NAME
 
+    _given = field_validator("*", mode="before")(_not_blank)
+
 
 class Filter(Section):
     """``filter``."""
@@ -202,6 +209,8 @@ class Filter(Section):
     name_contains: Annotated[str, Field(pattern=JOB_NAME_PART)] | None = None
     created_after: Moment | None = None
     created_within: Duration | None = None
+
+    _given = field_validator("*", mode="before")(_not_blank)
 
     @field_validator("created_within")
     @classmethod
@@ -220,11 +229,15 @@ class Watched(Section):
     labels: Labels | None = None
     filter: Filter | None = None
 
+    _given = field_validator("profile", mode="before")(_not_blank)
+
 
 class Entry(Watched):
     """``targets[]``."""
 
     account_id: AccountId | None = None
+
+    _given_account = field_validator("account_id", mode="before")(_not_blank)
 
 
 class Choice(Section):
@@ -247,6 +260,8 @@ class Organizations(Watched):
     include: Choice | None = None
     exclude: Choice | None = None
     refresh: Annotated[float, BeforeValidator(_duration("5m"), json_schema_input_type=DurationText)] = 3600.0
+
+    _given_names = field_validator("external_id", "session_name", mode="before")(_not_blank)
 
 
 class DiscoverySection(Section):
@@ -305,7 +320,9 @@ class Aws(Section):
 
 
 class File(Section):
-    """The whole file."""
+    """The whole file, but for keys that begin with ``x-``: these are for anchors, and may hold anything."""
+
+    model_config = ConfigDict(json_schema_extra={"patternProperties": {"^x-": {}}})
 
     poll: Poll | None = None
     targets: Annotated[list[Entry | None], Field(min_length=1)] | None = None

@@ -209,7 +209,7 @@ def _summary(states: Sequence[TargetState], groups: Mapping[str, int]) -> str:
     counts = [state.shown.snapshot.jobs for state in states if state.shown is not None]
     running = sum(number for each in counts for (name, _), number in each.items() if name in RUNNING_STATUSES)
     about_targets = f"{_number(len(states), 'target')}, {down:,} down" if down else _number(len(states), "target")
-    parts = [f"{_number(running, 'job')} running"]
+    parts = [f"{_number(running, 'job')} running" if counts else "no jobs known"]
     parts += [f"{groups[group]:,} {word}" for group, word in _WORDS if groups.get(group)]
     return f"{about_targets}; {', '.join(parts)}"
 

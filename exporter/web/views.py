@@ -143,6 +143,11 @@ class Status(Struct, frozen=True):
         }
 
     @property
+    def known(self) -> bool:
+        """Whether the jobs of any target are known."""
+        return any(target.jobs is not None and not target.stale for target in self.targets)
+
+    @property
     def walked(self) -> int:
         """Targets whose first walk has ended."""
         return sum(target.state != "new" for target in self.targets)

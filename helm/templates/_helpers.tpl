@@ -86,7 +86,10 @@ passed through wins.
 {{- $root := index . 0 }}
 {{- $values := index . 1 }}
 {{- $endpoint := dict "port" "http" "path" "/metrics" }}
-{{- range $key := list "interval" "scrapeTimeout" "honorLabels" "scheme" "tlsConfig" "relabelings" "metricRelabelings" }}
+{{- if eq (include "bedrock-customization-exporter.scheme" $root) "https" }}
+{{- $_ := set $endpoint "scheme" "https" }}
+{{- end }}
+{{- range $key := list "interval" "scrapeTimeout" "honorLabels" "scheme" "tlsConfig" "basicAuth" "relabelings" "metricRelabelings" }}
 {{- with get $values $key }}
 {{- $_ := set $endpoint $key . }}
 {{- end }}
@@ -226,5 +229,39 @@ securityContext:
 {{- if and .enabled (not (kindIs "invalid" .minAvailable)) (not (kindIs "invalid" .maxUnavailable)) }}
 {{- fail "podDisruptionBudget: minAvailable can't stand beside maxUnavailable; set maxUnavailable to null" }}
 {{- end }}
+{{- end }}
+{{- end }}
+
+{{/* `webConfig`, complete also where values are those of an older chart. */}}
+{{- define "bedrock-customization-exporter.web" -}}
+{{- $web := dict "existingSecret" "" "certificateSecret" "" "key" "web.yml" "tls" true "probesWithoutAuth" true }}
+{{- range $key, $value := .Values.webConfig }}
+{{- if not (kindIs "invalid" $value) }}
+{{- $_ := set $web $key $value }}
+{{- end }}
+{{- end }}
+{{- toYaml $web }}
+{{- end }}
+
+{{/* What the exporter speaks. */}}
+{{- define "bedrock-customization-exporter.scheme" -}}
+{{- $web := include "bedrock-customization-exporter.web" . | fromYaml }}
+{{- and $web.existingSecret $web.tls | empty | ternary "http" "https" }}
+{{- end }}
+
+{{/* What a probe of a path asks. */}}
+{{- define "bedrock-customization-exporter.probe" -}}
+{{- $root := index . 0 }}
+{{- $web := include "bedrock-customization-exporter.web" $root | fromYaml }}
+{{- if and $web.existingSecret (not $web.probesWithoutAuth) }}
+tcpSocket:
+  port: http
+{{- else }}
+httpGet:
+  path: {{ index . 1 }}
+  port: http
+  {{- if eq (include "bedrock-customization-exporter.scheme" $root) "https" }}
+  scheme: HTTPS
+  {{- end }}
 {{- end }}
 {{- end }}

@@ -1,5 +1,6 @@
 {{/* The pod template of the Deployment and of the StatefulSet. */}}
 {{- define "bedrock-customization-exporter.pod" -}}
+{{- $web := include "bedrock-customization-exporter.web" . | fromYaml -}}
 metadata:
   {{- $annotations := dict }}
   {{- if and (eq .Values.reload.mode "rolling") (not .Values.existingConfigMap) }}
@@ -63,6 +64,12 @@ spec:
         - --web.enable-lifecycle
         - --config.auto-reload-interval=30s
         {{- end }}
+        {{- if $web.existingSecret }}
+        - --web.config.file=/etc/bedrock-customization-exporter-web/{{ $web.key }}
+        {{- if $web.probesWithoutAuth }}
+        - --web.probes-without-auth
+        {{- end }}
+        {{- end }}
         {{- with .Values.extraArgs }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -79,23 +86,17 @@ spec:
           containerPort: 9848
           protocol: TCP
       startupProbe:
-        httpGet:
-          path: /-/healthy
-          port: http
+        {{- include "bedrock-customization-exporter.probe" (list . "/-/healthy") | trim | nindent 8 }}
         {{- with .Values.startupProbe }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
       livenessProbe:
-        httpGet:
-          path: /-/healthy
-          port: http
+        {{- include "bedrock-customization-exporter.probe" (list . "/-/healthy") | trim | nindent 8 }}
         {{- with .Values.livenessProbe }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
       readinessProbe:
-        httpGet:
-          path: /-/ready
-          port: http
+        {{- include "bedrock-customization-exporter.probe" (list . "/-/ready") | trim | nindent 8 }}
         {{- with .Values.readinessProbe }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -114,6 +115,11 @@ spec:
         - name: config
           mountPath: /etc/bedrock-customization-exporter
           readOnly: true
+        {{- if $web.existingSecret }}
+        - name: web-config
+          mountPath: /etc/bedrock-customization-exporter-web
+          readOnly: true
+        {{- end }}
         {{- with .Values.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
@@ -124,6 +130,17 @@ spec:
     - name: config
       configMap:
         name: {{ include "bedrock-customization-exporter.configMapName" . | quote }}
+    {{- if $web.existingSecret }}
+    - name: web-config
+      projected:
+        sources:
+          - secret:
+              name: {{ $web.existingSecret | quote }}
+          {{- with $web.certificateSecret }}
+          - secret:
+              name: {{ . | quote }}
+          {{- end }}
+    {{- end }}
     {{- with .Values.extraVolumes }}
     {{- toYaml . | nindent 4 }}
     {{- end }}

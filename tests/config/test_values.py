@@ -85,7 +85,7 @@ def test_the_bounds_themselves_are_good(text: str) -> None:
         ("aws: {read_timeout: 99ms}", "aws.read_timeout: '99ms' is less than 100ms"),
         (
             "targets: [{filter: {created_after: 9999-12-31T23:59:59-01:00}}]",
-            "targets[0].filter.created_after: '9999-12-31 23:59:59-01:00' is not a date from 1970 to 9999",
+            "targets[0].filter.created_after: 9999-12-31T23:59:59-01:00 is not a date from 1970 to 9999",
         ),
         (
             "targets: [{assume_role: {role_arn: 'arn:aws:iam::111122223333:role/a', external_id: " + "a" * 1225 + "}}]",
@@ -99,6 +99,24 @@ def test_what_is_beyond_a_bound_is_refused(text: str, fault: str) -> None:
         load_plainly(text)
 
     assert caught.value.faults == [f"f:1: {fault}"]
+
+
+TAKEN = (
+    *("endpoint", "node", "pod", "container", "namespace", "service", "prometheus"),  # Prometheus and its operator
+    *("severity", "alertname", "alertstate"),
+    *("exported_namespace", "exported_team"),  # what Prometheus renames
+)
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_labels_that_would_be_lost_are_refused(name: str) -> None:
+    """Prometheus or an alert sets a label of this name: a target's own would be renamed or replaced."""
+    with pytest.raises(ConfigError) as caught:
+        load_plainly(f"targets: [{{labels: {{{name}: x}}}}]")
+
+    (fault,) = caught.value.faults
+    assert fault.startswith(f"f:1: targets[0].labels.{name}: ")
+    assert fault.endswith("is a label that the exporter, Prometheus or an alert sets itself; choose another name")
 
 
 PLACES = (

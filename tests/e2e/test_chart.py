@@ -15,8 +15,19 @@ import helm_python
 import pytest
 import yaml
 from chart import container, each_file, objects, one, render, workload
-from e2e.processes import PATIENCE, Exporter, clean_environment, fetch, serving, simulated_aws, wait_for
+from e2e.processes import (
+    PATIENCE,
+    Exporter,
+    clean_environment,
+    fetch,
+    logged,
+    running,
+    serving,
+    simulated_aws,
+    wait_for,
+)
 from runbooks import Runbook, aws_fault
+from web.toolkit_files import Folder
 
 from exporter import NAME, __version__
 from exporter.simulator import Request, Response, Server, World, serve
@@ -74,6 +85,8 @@ def test_the_exporter_starts_with_it(file: Path, tmp_path: Path) -> None:
         kubelet(one("ConfigMap", values)["data"], tmp_path)
     variables = {each["name"]: each.get("value", "from-a-secret") for each in wanted.get("env", [])}
     flags = [flag.replace(MOUNT, str(tmp_path)) for flag in wanted["args"]]
+    if "webConfig" in values:
+        web_config(Path(f"{tmp_path}-web"))
     if workload(values) == "StatefulSet":
         flags.append("--shard.index=0")  # a pod's host name ends with it
     ended = subprocess.run(
@@ -109,14 +122,17 @@ def test_it_reloads_what_the_kubelet_brings(installed: tuple[Exporter, Path]) ->
     wait_for("the new target", lambda: up in exporter.metrics()[0].decode(), exporter.process)
 
 
-def run_test_pod(url: str) -> subprocess.CompletedProcess[str]:
+def run_test_pod(url: str, values: dict[str, Any] | None = None) -> subprocess.CompletedProcess[str]:
     """Run the command of the pod of `helm test` against a URL, with no wait between its tries."""
-    (pod,) = (each for each in objects({}) if each["kind"] == "Pod")
-    python, flag, script, own_url = pod["spec"]["containers"][0]["command"]
+    (pod,) = (each for each in objects(values or {}) if each["kind"] == "Pod")
+    python, flag, script, own_url, guard = pod["spec"]["containers"][0]["command"]
     service = one("Service", {})
     assert python == "python3"
-    assert own_url == f"http://{service['metadata']['name']}.{NAMESPACE}:{service['spec']['ports'][0]['port']}"
-    command = [sys.executable, flag, script.replace("patience = 270", "patience = 0"), url]
+    assert (
+        own_url
+        == f"{url.partition(':')[0]}://{service['metadata']['name']}.{NAMESPACE}:{service['spec']['ports'][0]['port']}"
+    )
+    command = [sys.executable, flag, script.replace("patience = 270", "patience = 0"), url, guard]
     return subprocess.run(
         command, env=clean_environment(Path(os.devnull)), capture_output=True, text=True, timeout=PATIENCE, check=False
     )
@@ -127,6 +143,41 @@ def test_helm_test_passes(installed: tuple[Exporter, Path]) -> None:
     ended = run_test_pod(installed[0].url)
     assert (ended.returncode, ended.stderr) == (0, "")
     assert f'bedrock_exporter_target_up{{aws_account_id="{ACCOUNT}",aws_region=' in ended.stdout
+
+
+def web_config(place: Path) -> None:
+    """What the Secrets of `webConfig` hold, where the flags of a container look for it."""
+    place.mkdir()
+    Folder(place).write(
+        "tls_server_config: {cert_file: server.crt, key_file: server.key, client_ca_file: ca.crt, "
+        "client_auth_type: RequireAndVerifyClientCert}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("exempt", "said"),
+    [
+        (True, "is ready; its metrics want a password or certificate"),
+        (False, "listens; it wants a password or certificate"),
+    ],
+)
+def test_helm_test_passes_where_the_metrics_are_guarded(exempt: bool, said: str, tmp_path: Path) -> None:
+    """It has neither password nor certificate, and says what it saw of the exporter."""
+    values = {**VALUES, "webConfig": {"existingSecret": "web", "probesWithoutAuth": exempt}}
+    flags = mounted(values, tmp_path / "config")
+    web_config(tmp_path / "config-web")
+    command = [sys.executable, "-m", "exporter", "--web.listen-address=127.0.0.1:0", *flags]
+    with (
+        serve(World(seed=1, epoch=EPOCH, accounts={ACCOUNT: ("us-east-1",)}), now=lambda: EPOCH) as simulator,
+        running(command, tmp_path, clean_environment(tmp_path, **simulated_aws(simulator.url))) as process,
+    ):
+        url = "https://" + logged(tmp_path, r"msg=listening address=(\S+)", process)
+        ended = wait_for("a good test", lambda: passed(run_test_pod(url, values)))
+    assert ended.stdout == f"{url}: {said}\n"
+
+
+def passed(ended: subprocess.CompletedProcess[str]) -> subprocess.CompletedProcess[str] | None:
+    return ended if ended.returncode == 0 else None
 
 
 def not_ready(request: Request) -> Response:

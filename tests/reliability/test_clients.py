@@ -359,6 +359,7 @@ def test_everything_at_once_and_nothing_left(demo: tuple[subprocess.Popen[str], 
     wait_until(lambda: descriptors(process.pid) < before + 5, "all descriptors closed")
     check_page(address)
     assert {json.loads(line)["msg"] for line in log if "exporter.jobs.story" not in line} == {
+        "starting",
         "listening",
         "target is up",
         "target is down",

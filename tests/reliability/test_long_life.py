@@ -37,7 +37,7 @@ from exporter.simulator import Request, Respond, Response, access_key_id
 from exporter.simulator import Server as Simulated
 from exporter.web.address import Address
 from exporter.web.server import Server
-from reliability.soak import Sample, verdict
+from reliability.soak.held import Sample, verdict
 
 pytestmark = pytest.mark.e2e
 

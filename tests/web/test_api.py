@@ -9,6 +9,7 @@ import schemathesis
 import yaml
 from hypothesis import HealthCheck, settings
 from jobs.make import HOUR, NOW
+from schemathesis.specs.openapi.checks import negative_data_rejection
 from web.hosted import Hosted, hosted
 from web.scenes import SCENES
 
@@ -35,10 +36,11 @@ def host() -> Iterator[Hosted]:
 
 
 @API.parametrize()
-@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_it_is_as_described(case: schemathesis.Case[Any], host: Hosted) -> None:
-    """Whatever is asked, status, type and body of the answer are documented."""
-    case.call_and_validate(base_url=f"http://{host.place}")
+    """Whatever is asked, status, type and body of the answer are documented; test_selection has what is refused."""
+    # An object in the place of a number is left out of the URL, which then asks for nothing wrong.
+    case.call_and_validate(base_url=f"http://{host.place}", excluded_checks=[negative_data_rejection])
 
 
 def test_the_page_and_the_api_show_the_same(host: Hosted) -> None:

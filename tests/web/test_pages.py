@@ -64,7 +64,10 @@ def page_of(*states: TargetState, selection: Selection = Selection()) -> str:  #
         ("empty", ["Nothing is watched"]),
         ("first-walk", ["The first walk is under way", "not ready yet"]),
         ("no-jobs", ["No job runs or has ended lately."]),
-        ("all-failed", ["Targets that are down", "What to do:", "AWS can't be reached.", "no good walk yet"]),
+        (
+            "all-failed",
+            ["Targets that are down", "What to do:", "AWS can't be reached.", "no good walk yet", "No jobs are known"],
+        ),
         ("every-kind", ["Failed in the last 24 hours", "Waiting: no sub-task runs", "not offered here", "s3 access"]),
         ("long-message", ["<details><summary>", scenes.LONG]),
         ("many-jobs", ["Page 1 of 100, 5,000 jobs", 'rel="next" href="?page=2"']),

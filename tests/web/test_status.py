@@ -27,9 +27,9 @@ def by_name(view: Status) -> dict[str, JobView]:
 @pytest.mark.parametrize(
     ("scene", "summary"),
     [
-        ("empty", "0 targets; 0 jobs running"),
-        ("first-walk", "2 targets; 0 jobs running"),
-        ("all-failed", "3 targets, 3 down; 0 jobs running"),
+        ("empty", "0 targets; no jobs known"),
+        ("first-walk", "2 targets; no jobs known"),
+        ("all-failed", "3 targets, 3 down; no jobs known"),
         (
             "every-kind",
             (
@@ -37,6 +37,7 @@ def by_name(view: Status) -> dict[str, JobView]:
                 "1 failed in the last 24 hours"
             ),
         ),
+        ("no-jobs", "1 target; 0 jobs running"),
         ("many-jobs", "1 target; 5,000 jobs running"),
     ],
 )
