@@ -789,13 +789,13 @@ ELSEWHERE = (
         "Walks that fail for longer than `poll.stale_after`",
         "the series of the target's jobs end; its `bedrock_exporter_target_*` stay. A good walk brings all back",
         "`no good walk within stale_after; the series of the target's jobs end`",
-        "tests/fleet/test_fleet.py::test_stale_data_ends_exactly_then_and_a_good_walk_brings_it_back",
+        "tests/fleet/test_states.py::test_stale_data_ends_exactly_then_and_a_good_walk_brings_it_back",
     ),
     Row(
         "The second of two targets that turn out to be one account in one region",
         f'`target_up` 0, `target_walk_failures_total{{reason="{R.DUPLICATE_TARGET}"}}` grows; no series stands twice',
         f"`target is down`, `reason={R.DUPLICATE_TARGET}`, “which targets[0] watches already; remove one of the two”",
-        "tests/fleet/test_fleet.py::test_the_second_of_two_that_are_one_is_a_duplicate",
+        "tests/fleet/test_states.py::test_the_second_of_two_that_are_one_is_a_duplicate",
     ),
 )
 
