@@ -32,7 +32,7 @@ PACKAGES := promtool=prometheus prometheus=prometheus systemd-analyze=systemd am
 .PHONY: help demo run test test-browser test-unit test-unit-oldest bench soak signal-quality lint docs dist image audit lock version packages clean
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 demo: $(call venv,$(NEWEST))/installed ## Run against a simulated Bedrock; needs no AWS account
 	@exec $(call venv,$(NEWEST))/bin/bedrock-customization-exporter --demo $(FLAGS)
@@ -110,7 +110,7 @@ clean: ## Remove what the targets above made
 # A virtual environment for each Python, made anew when pyproject.toml has changed.
 define environment
 $(call venv,$(1))/installed: pyproject.toml
-	@echo "setting up Python $(call version,$(1))"
+	@echo "setting up Python $(call version,$(1)): fetches 25 MB, takes under a minute"
 	@$(patsubst $(call version,$(1)):%,%,$(1)) -m venv $(call venv,$(1))
 	@$(call venv,$(1))/bin/python -m pip install -q --disable-pip-version-check -e .
 	@touch $$@

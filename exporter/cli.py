@@ -147,7 +147,11 @@ async def _once(config: Config, shard: Shard) -> int:
 
     if not await _until_stopped(work()):
         return 1
-    return 0 if _print(app.exposition()) and good else 1
+    if not _print(app.exposition()):
+        return 1
+    up = sum(state.up for state in app.fleet.states)
+    _log.info("walked every target once", extra={"ok": up, "failing": app.targets - up})
+    return 0 if good else 1
 
 
 async def _doctor(config: Config, *, as_json: bool) -> int:

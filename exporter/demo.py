@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import MutableMapping
 
+from exporter import NAME
 from exporter.simulator import Simulator, World, serve
 
 CONFIG = """\
@@ -76,6 +77,10 @@ What to look at, once the first walks have ended (seconds):
   bedrock_model_customization_job_info                    whose it is, by its tags: tag_team, tag_cost_center
   bedrock_exporter_target_up                              0 where access is denied: the other targets go on
   bedrock_exporter_target_failure_info                    why; the log says what to do about it
+
+What is next:
+  dashboards and alerts over this demo    docker compose up, in docs/examples/compose
+  what your own account still needs       {NAME} --doctor
 
 Ctrl-C ends it.
 """

@@ -174,7 +174,13 @@ def test_a_published_version_stays(tmp_path: Path, inspect: str, tags: list[str]
 
 @pytest.mark.e2e
 @pytest.mark.parametrize(
-    ("schema", "files"), [("github-workflows", "workflows/*.yml"), ("dependabot", "dependabot.yml")]
+    ("schema", "files"),
+    [
+        ("github-workflows", "workflows/*.yml"),
+        ("dependabot", "dependabot.yml"),
+        ("github-issue-forms", "ISSUE_TEMPLATE/[!c]*.yml"),
+        ("github-issue-config", "ISSUE_TEMPLATE/config.yml"),
+    ],
 )
 def test_github_accepts_the_files(schema: str, files: str) -> None:
     """They match GitHub's own schemas."""

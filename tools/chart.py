@@ -81,7 +81,8 @@ def _draft_7(about: Any) -> Any:  # noqa: ANN401 - any part of a schema
             about |= {"type": ["boolean", "string"], "pattern": f"^(true|false)$|{_VARIABLE}"}
         case "object":
             about["type"] = ["object", "null"]
-            for pattern, values in about.pop("patternProperties", {}).items():  # which alone would let others pass
+            patterns = {} if "properties" in about else about.pop("patternProperties", {})
+            for pattern, values in patterns.items():  # which alone would let others pass
                 about |= {
                     "propertyNames": {"pattern": pattern, **about.get("propertyNames", {})},
                     "additionalProperties": values,

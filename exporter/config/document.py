@@ -39,19 +39,26 @@ class Mark(Protocol):
 
 
 class Section(dict[str, Any]):
-    """A mapping of the file; `marks` says where each of its keys stands."""
+    """A mapping of the file.
+
+    Attributes:
+        marks: where each of its keys stands.
+        texts: numbers, times and booleans among its values, as they are written.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.marks: dict[str, Mark] = {}
+        self.texts: dict[str, str] = {}
 
 
 class Items(list[Any]):
-    """A list of the file; `marks` says where each of its items stands."""
+    """A list of the file; attributes as of a `Section`."""
 
     def __init__(self) -> None:
         super().__init__()
         self.marks: list[Mark] = []
+        self.texts: dict[int, str] = {}
 
 
 def compose(content: bytes, file: str, *, typed: bool = True) -> Any:  # noqa: ANN401 - whatever the file holds
@@ -78,8 +85,37 @@ def compose(content: bytes, file: str, *, typed: bool = True) -> Any:  # noqa: A
         fault = f"{_place(content, error.position)}: the character {character!r} is not allowed in YAML"
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        fault = f"{f':{mark.line + 1}:{mark.column + 1}' if mark else ''}: {error.problem}"
+        fault = f"{f':{mark.line + 1}:{mark.column + 1}' if mark else ''}: {_explain(error)}"
     raise ConfigError([f"{file}{fault}"])
+
+
+_INDENT = "the indentation fits none of the lines above; begin a line in the same column as its neighbours"
+
+_PROBLEMS = {
+    "mapping values are not allowed in this context": (
+        "a key can't stand here; indent it like its neighbours, or put a text that has ': ' in it in quotes"
+    ),
+    "did not find expected key": _INDENT,
+    "did not find expected '-' indicator": _INDENT,
+    "did not find expected ',' or ']'": "a ',' or the ']' of this list is missing",
+    "did not find expected ',' or '}'": "a ',' or the '}' of this mapping is missing",
+    "could not find expected ':'": "the ':' after a key is missing",
+    "block sequence entries are not allowed in this context": "a '- ' can't stand here; begin it on a line of its own",
+    "found character that cannot start any token": (
+        "a line can't be indented by tabs, nor a text begin with '@', '`' or '%'; use spaces or quotes"
+    ),
+    "found unexpected end of stream": "a quote is never closed",
+}
+"""What libyaml says → what to do about it."""
+
+
+def _explain(error: yaml.MarkedYAMLError) -> str:
+    problem = _PROBLEMS.get(error.problem or "", error.problem)
+    start = error.context_mark
+    # libyaml's mark of a context is where the mapping, list or text starts that the problem is in.
+    if problem == error.problem or start is None or error.problem_mark is None or start.line == error.problem_mark.line:
+        return str(problem)
+    return f"{problem} (see line {start.line + 1})"
 
 
 def _place(content: bytes, position: int) -> str:
@@ -158,7 +194,10 @@ class _Composer:
     def _sequence(self, depth: int) -> Items:
         items = Items()
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
-            items.append(self._value(event, depth))
+            value = self._value(event, depth)
+            if _is_converted(event, value):
+                items.texts[len(items)] = event.value
+            items.append(value)
             items.marks.append(event.start_mark)
         return items
 
@@ -174,13 +213,17 @@ class _Composer:
                 continue
             if key in mapping:
                 raise _fault(event, f"the key {key!r:.100} stands in this mapping for the second time")
-            mapping[key] = self._value(value_event, depth)
+            mapping[key] = value = self._value(value_event, depth)
             mapping.marks[key] = event.start_mark
+            if _is_converted(value_event, value):
+                mapping.texts[key] = value_event.value
         for base in merged or ():
             for key, value in base.items():
                 if key not in mapping:
                     mapping[key] = value
                     mapping.marks[key] = base.marks[key]
+                    if key in base.texts:
+                        mapping.texts[key] = base.texts[key]
         return mapping
 
     def _key(self, event: Any) -> str:  # noqa: ANN401
@@ -204,6 +247,11 @@ class _Composer:
             return SafeConstructor.yaml_constructors[tag](self._constructor, yaml.ScalarNode(tag, text))
         except (ArithmeticError, AttributeError, LookupError, ValueError) as error:  # 2026-99-01, !!bool x, !!int ""
             raise _fault(event, f"{text!r} is not a valid {tag.removeprefix(_TAG)}") from error
+
+
+def _is_converted(event: Any, value: Any) -> bool:  # noqa: ANN401
+    """Whether a value is no longer the text that stands in the file."""
+    return isinstance(event, yaml.ScalarEvent) and value is not None and not isinstance(value, str)
 
 
 def _implicit_tag(text: str) -> str | None:

@@ -15,7 +15,7 @@ from pydantic_core import ErrorDetails
 
 from exporter.config import schema
 from exporter.config.config import ConfigError
-from exporter.config.document import Mark
+from exporter.config.document import Items, Mark, Section
 
 KeyPath = tuple[str | int, ...]
 """``("targets", 1, "regions")`` is ``targets[1].regions`` in messages."""
@@ -25,6 +25,8 @@ MAX_FAULTS = 100
 
 _LONGEST_GUESS = 64
 """Characters of names that are compared to propose one: comparing long texts takes the square of their length."""
+
+_NO_VALUE = "has no value; write one, or leave the key out"
 
 _TEXTS = {
     "missing": "is missing",
@@ -46,6 +48,7 @@ _TEXTS = {
     "greater_than_equal": "{value} is less than {ge}",
     "less_than_equal": "{value} is more than {le}",
     "value_error": "{value} {error}",
+    schema.NO_VALUE: _NO_VALUE,
 }
 """Type of a pydantic error → message."""
 
@@ -92,6 +95,11 @@ class Faults:
                 continue
             self._found.setdefault(path, details)
             self._spoilt.add(path[:2])
+        for path, fault in list(self._found.items()):
+            if isinstance(fault, dict) and fault["type"] == "extra_forbidden":  # the one that was meant is not missing
+                meant = self._found.get((*path[:-1], _nearest(path[-1], _keys(self._root, path)) or ""))
+                if isinstance(meant, dict) and meant["type"] == "missing":
+                    del self._found[*path[:-1], str(meant["loc"][-1])]
 
     def written(self, path: KeyPath) -> Any:  # noqa: ANN401
         """What the file has at a path; None if there is nothing."""
@@ -112,6 +120,8 @@ class Faults:
         if self._secret(path):
             return "the value"
         value = self.written(path)
+        if path:
+            value = _as_written(self.written(path[:-1]), path[-1], value)
         return _QUOTE.repr(default if value is None else value)
 
     def raise_if_any(self) -> None:
@@ -146,11 +156,14 @@ class Faults:
         value = self.quote(path, details["input"]) if details["loc"] == path else _QUOTE.repr(path[-1])
         if kind == "extra_forbidden":
             return _unknown_key(self._root, path)
+        if details["input"] is None and kind.endswith("_type"):
+            return _NO_VALUE
         if kind == "string_pattern_mismatch":
             return f"{value} is not {schema.PATTERNS[context['pattern']]}"
         if kind == schema.UNKNOWN_REGION:
             return f"{value} {not_a_region(self.written(path), context['known'])}"
-        return _TEXTS.get(kind, "{value} is not valid").format(value=value, **context)
+        hint = "" if self._secret(path) else _hint(kind, self.written(path))
+        return _TEXTS.get(kind, "{value} is not valid").format(value=value, **context) + hint
 
 
 def not_a_region(name: str, known: Collection[str]) -> str:
@@ -168,16 +181,39 @@ def not_a_region(name: str, known: Collection[str]) -> str:
     return f"is not {schema.PATTERNS[schema.REGION]}"
 
 
+def _hint(kind: str, written: object) -> str:
+    """How to write as a list or mapping what the file has in its place; empty if that is not plain."""
+    if kind in {"list_type", "tuple_type"}:
+        if isinstance(written, dict):
+            return "; begin each entry with '- '" if written else ""
+        if isinstance(written, str) and re.fullmatch(r"[\w./*@+-]+(, ?[\w./*@+-]+)*", written):
+            items = (text if text[0].isalpha() else f'"{text}"' for text in re.split(", ?", written))
+            return f"; write [{', '.join(items)}]"
+    if kind in {"model_type", "dict_type"} and re.match(r"[a-z_]+:(?!aws)\S", str(written)):
+        return "; put a space after each ':'"
+    return ""
+
+
 def _unknown_key(section: Any, path: KeyPath) -> str:  # noqa: ANN401 - a model
     """Propose the nearest of the keys that the schema has there."""
+    keys = _keys(section, path)
+    nearest = _nearest(path[-1], keys)
+    return f"unknown key; did you mean {nearest!r}?" if nearest else f"unknown key; the keys here are {', '.join(keys)}"
+
+
+def _keys(section: Any, path: KeyPath) -> list[str]:  # noqa: ANN401 - a model
+    """The keys that the schema has beside a path."""
     for part in path[:-1]:
         if isinstance(part, str):
             section = _section(_fields(section)[part].annotation)
-    keys = list(_fields(section))
-    nearest = difflib.get_close_matches(str(path[-1])[:_LONGEST_GUESS], keys, n=1)
-    return (
-        f"unknown key; did you mean {nearest[0]!r}?" if nearest else f"unknown key; the keys here are {', '.join(keys)}"
-    )
+    return list(_fields(section))
+
+
+def _nearest(key: str | int, keys: Collection[str]) -> str | None:
+    """The key that was probably meant."""
+    text = str(key)[:_LONGEST_GUESS]
+    near = difflib.get_close_matches(text, keys, n=1) or [each for each in keys if each.endswith(f"_{text}")]
+    return near[0] if near else None
 
 
 def _fields(section: type[schema.Section]) -> dict[str, FieldInfo]:
@@ -202,6 +238,18 @@ def _spell_key(key: str) -> str:
     return key if key and key.isprintable() and len(key) <= _QUOTE.maxstring else _QUOTE.repr(key)
 
 
+class Written(str):
+    """A scalar as it stands in the file, where it is no text."""
+
+    __slots__ = ()
+
+
+def _as_written(parent: Any, key: str | int, value: object) -> object:  # noqa: ANN401 - a section, a list or neither
+    """A value of a section or list, or how it is written if it is a number, time or boolean."""
+    texts = getattr(parent, "texts", {})
+    return Written(texts[key]) if key in texts else value
+
+
 class _Quote(reprlib.Repr):
     """`repr` that takes no more time and room for a large value than for a small one, with YAML's names of scalars."""
 
@@ -219,8 +267,16 @@ class _Quote(reprlib.Repr):
         return repr(str(value))
 
     repr_datetime = repr_date
-    repr_Section = reprlib.Repr.repr_dict  # noqa: N815
-    repr_Items = reprlib.Repr.repr_list  # noqa: N815
+
+    def repr_Section(self, value: Section, level: int) -> str:  # noqa: N802
+        return self.repr_dict({key: _as_written(value, key, item) for key, item in value.items()}, level)
+
+    def repr_Items(self, value: Items, level: int) -> str:  # noqa: N802
+        first = enumerate(value[: self.maxlist + 1])
+        return self.repr_list([_as_written(value, index, item) for index, item in first], level)
+
+    def repr_Written(self, value: Written, _: int) -> str:  # noqa: N802
+        return value
 
 
 _QUOTE = _Quote()

@@ -57,7 +57,7 @@ def load(
     content = text.encode(errors="surrogatepass") if isinstance(text, str) else text
     written = compose(content, file)
     faults = Faults(file, {} if written is None else written)
-    document = substitute(faults.document, environ, faults)
+    document = substitute(_without_anchors(faults.document), environ, faults)
     known = frozenset([*known_regions, *_extra_regions(document)]) if known_regions else frozenset()
     try:
         checked = schema.File.model_validate(document, context=known)
@@ -114,8 +114,16 @@ def _valid_sections(
                 if not faults.is_spoilt("targets", index):
                     entries["targets", index] = schema.Entry.model_validate(section or {}, context=known_regions)
         case dict() if document.get("targets") is None and not document.get("discovery"):
-            entries["targets",] = schema.Entry()
+            if document.keys() <= schema.File.model_fields.keys():  # an unknown one may mean targets
+                entries["targets",] = schema.Entry()
     return entries, organizations
+
+
+def _without_anchors(document: Any) -> Any:  # noqa: ANN401 - whatever the file holds
+    """A document without the keys that only hold anchors."""
+    if not isinstance(document, dict):
+        return document
+    return {key: value for key, value in document.items() if not key.startswith("x-")}
 
 
 def _extra_regions(document: Any) -> list[str]:  # noqa: ANN401 - whatever the file holds

@@ -56,6 +56,10 @@ UNKNOWN_REGION = "unknown_region"
 """Type of the error of a text that is not `is_region`; its context has the `known` regions."""
 
 
+NO_VALUE = "no_value"
+"""Type of the error of a key with nothing behind it."""
+
+
 def is_region(name: str, known: Collection[str]) -> bool:
     """Whether a text is one of the known regions or, if there are none, looks like a region."""
     return name in known if known else re.fullmatch(REGION, name) is not None
@@ -104,6 +108,13 @@ def _check_label(name: str) -> str:
     if name.startswith(TAG_PREFIX):
         raise ValueError(f"begins with {TAG_PREFIX}, as the labels of job_series.tags do; choose another name")
     return name
+
+
+def _not_blank(value: object) -> object:
+    """For values that narrow down what is watched, and as whom: a templating tool may have left one blank."""
+    if value is None:
+        raise PydanticCustomError(NO_VALUE, "has no value")
+    return value
 
 
 def _not_bool(value: object) -> object:
@@ -195,6 +206,8 @@ class Role(Section):
     external_id: ExternalId | None = None
     session_name: SessionName = DEFAULT_SESSION_NAME
 
+    _given = field_validator("*", mode="before")(_not_blank)
+
 
 class Filter(Section):
     """``filter``."""
@@ -202,6 +215,8 @@ class Filter(Section):
     name_contains: Annotated[str, Field(pattern=JOB_NAME_PART)] | None = None
     created_after: Moment | None = None
     created_within: Duration | None = None
+
+    _given = field_validator("*", mode="before")(_not_blank)
 
     @field_validator("created_within")
     @classmethod
@@ -220,11 +235,15 @@ class Watched(Section):
     labels: Labels | None = None
     filter: Filter | None = None
 
+    _given = field_validator("profile", mode="before")(_not_blank)
+
 
 class Entry(Watched):
     """``targets[]``."""
 
     account_id: AccountId | None = None
+
+    _given_account = field_validator("account_id", mode="before")(_not_blank)
 
 
 class Choice(Section):
@@ -247,6 +266,8 @@ class Organizations(Watched):
     include: Choice | None = None
     exclude: Choice | None = None
     refresh: Annotated[float, BeforeValidator(_duration("5m"), json_schema_input_type=DurationText)] = 3600.0
+
+    _given_names = field_validator("external_id", "session_name", mode="before")(_not_blank)
 
 
 class DiscoverySection(Section):
@@ -305,7 +326,9 @@ class Aws(Section):
 
 
 class File(Section):
-    """The whole file."""
+    """The whole file, but for keys that begin with ``x-``: these are for anchors, and may hold anything."""
+
+    model_config = ConfigDict(json_schema_extra={"patternProperties": {"^x-": {}}})
 
     poll: Poll | None = None
     targets: Annotated[list[Entry | None], Field(min_length=1)] | None = None

@@ -9,6 +9,8 @@ from collections.abc import Callable
 
 from exporter.config.config import ConfigError
 
+CONFIG_FLAG = "--config.file"
+
 MAX_BYTES = 4 * 1024 * 1024
 """A configuration file with 10,000 targets has 2 MB."""
 
@@ -35,7 +37,7 @@ class Unusable(Exception):  # noqa: N818 - of a file, not of a program
         self.missing = missing
 
 
-def read(file: str, flag: str = "--config.file", read: Callable[[str], bytes] | None = None) -> bytes:
+def read(file: str, flag: str = CONFIG_FLAG, read: Callable[[str], bytes] | None = None) -> bytes:
     """The content of a configuration file that a flag names.
 
     Args:
@@ -50,6 +52,8 @@ def read(file: str, flag: str = "--config.file", read: Callable[[str], bytes] | 
         return (read or content)(file)
     except Unusable as error:
         advice = f"; name a configuration file with {flag}" if error.missing else ""
+        if error.missing and flag == CONFIG_FLAG:
+            advice += " (an empty one will do), or look around with --demo"
         raise ConfigError([f"{file}: {error}{advice}"]) from error
 
 

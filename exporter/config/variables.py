@@ -11,13 +11,14 @@ from exporter.config.messages import Faults, KeyPath
 MAX_CHARACTERS = 4 * 1024 * 1024
 """Length of all values that hold a variable, together: a file can name a long one a million times."""
 
-_VARIABLE = re.compile(r"\$(\$)?\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_VARIABLE = re.compile(r"\$(\$)?\{(?:([A-Za-z_][A-Za-z0-9_]*)\})?")
+"""``$${`` that escapes, or ``${`` with the name of a variable; the name is missing where a fault is."""
 
 
 def substitute(document: Any, environ: Mapping[str, str], faults: Faults) -> Any:  # noqa: ANN401 - whatever it holds
     """A copy of a document, in plain dicts and lists, with environment variables in place of ``${NAME}``.
 
-    Every text but the keys is looked at; ``$${NAME}`` stands for ``${NAME}``. What a variable holds is neither YAML nor
+    Every text but the keys is looked at; ``$${`` stands for ``${``. What a variable holds is neither YAML nor
     substituted again.
 
     Args:
@@ -50,6 +51,10 @@ class _Substitution:
 
     def _substituted(self, text: str) -> str:
         names = [name for escaped, name in _VARIABLE.findall(text) if not escaped]
+        if "" in names:
+            raise ValueError(
+                f"{text!r:.100} has '${{' without a name and '}}' after it; write ${{NAME}}, or $${{ for ${{ itself"
+            )
         missing = list(dict.fromkeys(name for name in names if name not in self._environ))
         if missing:
             raise ValueError("; ".join(f"the environment variable {name} is not set" for name in missing[:10]))

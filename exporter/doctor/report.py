@@ -42,11 +42,12 @@ _ON_REQUEST = {Check.DETAILS, Check.TAGS}
 
 
 class Outcome(StrEnum):
-    """How a check ended; skipped: it can't be made, or does not apply."""
+    """How a check ended; skipped: it could not be made; not needed: nothing depends on it here."""
 
     PASSED = "passed"
     FAILED = "failed"
     SKIPPED = "skipped"
+    NOT_NEEDED = "not_needed"
 
 
 class Finding(NamedTuple):
@@ -145,14 +146,14 @@ def _unknown_identity(seen: Seen, problem: Problem) -> Finding:
     if not seen.has_credentials and seen.listed not in {None, problem}:
         detail = "STS cannot identify an API key"
         if not listed or seen.account_id is not None:
-            return Finding(Check.IDENTITY, Outcome.SKIPPED, detail)
+            return Finding(Check.IDENTITY, Outcome.NOT_NEEDED if listed else Outcome.SKIPPED, detail)
         detail = f"{detail}, and no job in the list tells the account"
         return Finding(Check.IDENTITY, Outcome.FAILED, detail, (Step(f"Set account_id of {name}."),))
     if listed and seen.account_id is None:
         step = Step(f"Make AWS STS reachable, or set account_id of {name}.")
         return Finding(Check.IDENTITY, Outcome.FAILED, problem.message, (step,))
     if listed or (seen.role is not None and not _role_fails_alike(seen)):
-        return Finding(Check.IDENTITY, Outcome.SKIPPED, f"unknown, and not needed: {problem.message}")
+        return Finding(Check.IDENTITY, Outcome.NOT_NEEDED, f"unknown: {problem.message}")
     return _failed(Check.IDENTITY, seen, problem)
 
 
@@ -171,7 +172,9 @@ def _role(seen: Seen) -> Finding:
     if isinstance(seen.role, Problem):
         return _failed(Check.ROLE, seen, seen.role)
     if seen.role is None:
-        return Finding(Check.ROLE, Outcome.SKIPPED, "" if seen.target.assume_role else "none is configured")
+        if seen.target.assume_role is None:
+            return Finding(Check.ROLE, Outcome.NOT_NEEDED, "none is configured")
+        return Finding(Check.ROLE, Outcome.SKIPPED)
     return Finding(Check.ROLE, Outcome.PASSED, seen.role)
 
 
@@ -208,12 +211,17 @@ def _failed(check: Check, seen: Seen, problem: Problem) -> Finding:
 
 # Reports → text -------------------------------------------------------------------------------------------------------
 
-_MARKS = {Outcome.PASSED: "✔", Outcome.FAILED: "✘", Outcome.SKIPPED: "–"}  # noqa: RUF001 - an en dash
-_PLAIN_MARKS = {Outcome.PASSED: "ok", Outcome.FAILED: "FAIL", Outcome.SKIPPED: "-"}
+_MARKS = {Outcome.PASSED: "✔", Outcome.FAILED: "✘", Outcome.SKIPPED: "?", Outcome.NOT_NEEDED: "–"}  # noqa: RUF001
+_PLAIN_MARKS = {Outcome.PASSED: "ok", Outcome.FAILED: "FAIL", Outcome.SKIPPED: "?", Outcome.NOT_NEEDED: "-"}
+
+MAX_NAMED = 10
+"""Targets that are named one by one where they share a row or a failure."""
 
 
 def as_text(reports: Sequence[Report], *, plain: bool = False) -> str:
     """A table of all checks; below it each failure and how to fix it, once for all targets that share it.
+
+    More than `MAX_NAMED` targets that differ in nothing but their names and accounts are one row.
 
     Args:
         reports: of all targets.
@@ -222,21 +230,51 @@ def as_text(reports: Sequence[Report], *, plain: bool = False) -> str:
     marks = _PLAIN_MARKS if plain else _MARKS
     made = {finding.check for each in reports for finding in each.findings}
     checks = [check for check in Check if check not in _ON_REQUEST or check in made]
-    rows = [("target", *checks, "who")]
-    for each in reports:
-        outcomes = {finding.check: finding.outcome for finding in each.findings}
-        shown = [marks[outcomes.get(check, Outcome.SKIPPED)] for check in checks]
-        rows.append((each.place, *shown, each.seen.who or marks[Outcome.SKIPPED]))
+    rows = [("target", "account", *checks, "who"), *_rows(reports, checks, marks)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     for places, finding in _failures(reports):
-        lines += ["", f"{marks[Outcome.FAILED]} {finding.check}: {', '.join(places)}"]
+        lines += ["", f"{marks[Outcome.FAILED]} {finding.check}: {_named(places, len(reports))}"]
         lines += _indented(finding.detail, 2)
         for step in finding.steps:
             lines += _indented(step.text, 2)
             lines += _indented(iam.as_json(step.statement), 4) if step.statement else []
     ok = sum(each.ok for each in reports)
-    return "\n".join([*lines, "", f"{ok} target{'' if ok == 1 else 's'} OK, {len(reports) - ok} failing", ""])
+    skipped = any(finding.outcome is Outcome.SKIPPED for each in reports for finding in each.findings)
+    legend = (
+        [f"{marks[Outcome.SKIPPED]} not checked, or unknown   {marks[Outcome.NOT_NEEDED]} not needed"]
+        if skipped
+        else []
+    )
+    summary = f"{ok} target{'' if ok == 1 else 's'} OK, {len(reports) - ok} failing"
+    return "\n".join([*lines, "", *legend, summary, ""])
+
+
+def _rows(reports: Sequence[Report], checks: Sequence[Check], marks: dict[Outcome, str]) -> Iterator[tuple[str, ...]]:
+    """One row for each target, in order; one for all of a large group that is alike, where its first one stands."""
+    unknown = marks[Outcome.SKIPPED]
+    groups: dict[tuple[str, ...], list[Report]] = {}
+    marked = []
+    for each in reports:
+        outcomes = {finding.check: finding.outcome for finding in each.findings}
+        shown = [marks[outcomes.get(check, Outcome.NOT_NEEDED)] for check in checks]
+        marked.append((*shown, each.seen.who or unknown))
+        groups.setdefault(marked[-1], []).append(each)
+    for each, cells in zip(reports, marked, strict=True):
+        group = groups[cells]
+        if len(group) <= MAX_NAMED:
+            yield each.place, each.seen.account_id or unknown, *cells
+        elif each is group[0]:
+            accounts = {one.seen.account_id or unknown for one in group}
+            account = accounts.pop() if len(accounts) == 1 else f"{len(accounts)} accounts"
+            yield _named([one.place for one in group], len(reports)), account, *cells
+
+
+def _named(places: Sequence[str], total: int) -> str:
+    """Targets in words, in one line however many there are."""
+    if len(places) <= MAX_NAMED:
+        return ", ".join(places)
+    return f"all {total} targets" if len(places) == total else f"{len(places)} of {total} targets"
 
 
 def _failures(reports: Iterable[Report]) -> list[tuple[list[str], Finding]]:

@@ -152,6 +152,21 @@ _FAILURES = (
 _TEAMS = (("research", "cc-4100"), ("support", "cc-4210"), ("search", "cc-4305"), ("risk", "cc-5120"))
 
 
+_SCENES: tuple[tuple[Recipe, float, dict[str, Any]], ...] = (
+    (_LITE, 30 * HOUR + 15 * MINUTE, {"stuck": True}),
+    (_MICRO, 3.5 * HOUR, {"slowness": 8.0}),
+    (_LITE, 1.5 * MINUTE, {}),
+    (_IMAGE, 2 * HOUR, {"outcome": "Stopped", "halts_after": 2 * HOUR - 5}),
+    (_LLAMA, 40 * MINUTE, {}),
+    (_DISTILLED, 6 * MINUTE, {}),
+    (_REINFORCED, 1.8 * MINUTE, {}),
+    (_IMAGE, 200 * MINUTE, {}),
+    (_REINFORCED, 150 * MINUTE, {}),
+    (_MICRO, 25 * MINUTE, {}),
+)
+"""Long jobs under way at the epoch: kind, age, and how it goes. When one ends, another of its kind follows."""
+
+
 def training_bucket(account: str, region: str) -> str:
     """Return the S3 bucket that an account keeps its training data in."""
     return f"bedrock-training-{account}-{region}"
@@ -172,8 +187,10 @@ class World:
         self.accounts = {account: tuple(regions) for account, regions in accounts.items()}
         self.targets = tuple((account, region) for account, regions in self.accounts.items() for region in regions)
         self._live_job = functools.cache(self._write_live_job)
+        self._long_job = functools.cache(self._write_long_job)
+        self._staged_jobs = tuple(self._staged())
         self._past: dict[tuple[str, str], list[Job]] = {target: [] for target in self.targets}
-        jobs = [*self._history(history), *self._staged(), *map(self._live_job, range(_FIRST_SLOT, 0))]
+        jobs = [*self._history(history), *self._staged_jobs, *map(self._live_job, range(_FIRST_SLOT, 0))]
         for job in sorted(jobs, key=lambda job: job.created):
             self._past[job.account, job.region].append(job)
 
@@ -193,9 +210,11 @@ class World:
         """
         past = self._past[account, region]
         live = map(self._live_job, range(math.floor((now - self.epoch) / SLOT) + 1))
+        new = itertools.chain(live, *(self._relay(number, now) for number in range(len(self._staged_jobs))))
+        here = (job for job in new if (job.account, job.region) == (account, region) and job.created <= now)
         return [
             *past[: bisect_right(past, now, key=lambda job: job.created)],
-            *(job for job in live if (job.account, job.region) == (account, region) and job.created <= now),
+            *sorted(here, key=lambda job: job.created),
         ]
 
     def find(self, account: str, region: str, identifier: str, now: float) -> Job | None:
@@ -220,21 +239,25 @@ class World:
     def _staged(self) -> Iterator[Job]:
         """Write the long jobs that are under way at the epoch, dealt out over the accounts and regions."""
         rng = random.Random(f"{self.seed}/staged")
-        scenes: tuple[tuple[Recipe, float, dict[str, Any]], ...] = (
-            (_LITE, 30 * HOUR + 15 * MINUTE, {"stuck": True}),
-            (_MICRO, 3.5 * HOUR, {"slowness": 8.0}),
-            (_LITE, 1.5 * MINUTE, {}),
-            (_IMAGE, 2 * HOUR, {"outcome": "Stopped", "halts_after": 2 * HOUR - 5}),
-            (_LLAMA, 40 * MINUTE, {}),
-            (_DISTILLED, 6 * MINUTE, {}),
-            (_REINFORCED, 1.8 * MINUTE, {}),
-            (_IMAGE, 200 * MINUTE, {}),
-            (_REINFORCED, 150 * MINUTE, {}),
-            (_MICRO, 25 * MINUTE, {}),
-        )
-        for number, (recipe, age, direction) in enumerate(scenes):
-            target = self.targets[number % len(self.targets)]
-            yield write(rng, target, recipe, self.epoch - age, **direction)
+        for number, (recipe, age, direction) in enumerate(_SCENES):
+            yield write(rng, self._stage(number), recipe, self.epoch - age, **direction)
+
+    def _stage(self, number: int) -> tuple[str, str]:
+        return self.targets[number % len(self.targets)]
+
+    def _relay(self, number: int, now: float) -> Iterator[Job]:
+        """The long jobs that have followed a staged one until `now`: one begins when the one before has ended."""
+        before = self._staged_jobs[number]
+        for turn in itertools.count():
+            if before.ended > now:
+                return
+            before = self._long_job(number, turn, before)
+            yield before
+
+    def _write_long_job(self, number: int, turn: int, before: Job) -> Job:
+        rng = random.Random(f"{self.seed}/staged/{number}/{turn}")
+        recipe, _, direction = _SCENES[number]
+        return write(rng, self._stage(number), recipe, before.ended + rng.uniform(5, 30), **direction)
 
     def _write_live_job(self, slot: int) -> Job:
         """Write the job of one slot, from the slot's own random numbers, so that slots need not be asked in order."""

@@ -153,7 +153,8 @@ def test_a_file_that_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
     assert run("--config.file", file) == 2
     assert capsys.readouterr().err == (
-        f"{file}: can't be read: No such file or directory; name a configuration file with --config.file\n"
+        f"{file}: can't be read: No such file or directory; name a configuration file with --config.file "
+        "(an empty one will do), or look around with --demo\n"
     )
 
 

@@ -121,7 +121,9 @@ def test_once_prints_the_metrics(content: str, code: int, config: Path, simulato
     assert "# TYPE process_cpu_seconds_total counter\n" in out
     down = 'bedrock_exporter_target_up{aws_account_id="999999999999",aws_region="us-west-2"} 0\n'
     assert (down in out, "reason=assume_role_denied" in err) == (bool(code), bool(code))
-    assert len(err.splitlines()) == 1 + code
+    *said, summary = err.splitlines()
+    assert len(said) == 1 + code
+    assert f'msg="walked every target once" ok=1 failing={code}' in summary
 
 
 @pytest.mark.e2e

@@ -143,6 +143,7 @@ GOOD = {
             Target("targets[3]", "eu-west-1", labels=OWNER),
         )
     ),
+    "anchors": config(targets=(Target("targets[0]", "us-west-2", "111122223333", ROLE),)),
     "environment": config(
         targets=(
             Target("targets[0]", "us-west-2", labels=(("odd", "a: [${COUNT}"), ("team", "${COUNT} | $COUNT ${}"))),

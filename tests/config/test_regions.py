@@ -90,15 +90,16 @@ UNREADABLE = "the AWS configuration can't be read: Unable to parse config file: 
 
 
 def test_an_aws_configuration_that_cannot_be_read_is_a_fault() -> None:
-    """Even without `targets`, and beside other faults."""
+    """Even without `targets`, and beside other faults; but not where an unknown key may be a typo of `targets`."""
 
     def broken(_: str | None) -> str | None:
         raise ValueError("Unable to parse config file:\n  ~/.aws/config")
 
-    assert faults_of("pol: {}", broken) == [
+    assert faults_of("poll: {a: 1}", broken) == [
         f"config.yaml: targets.regions: no region is given, and {UNREADABLE}",
-        "config.yaml:1: pol: unknown key; did you mean 'poll'?",
+        "config.yaml:1: poll.a: unknown key; the keys here are interval, timeout, stale_after, concurrency, max_pages",
     ]
+    assert faults_of("target: {}", broken) == ["config.yaml:1: target: unknown key; did you mean 'targets'?"]
 
 
 def test_the_default_region_is_asked_for_once_per_profile() -> None:

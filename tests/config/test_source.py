@@ -8,6 +8,8 @@ import pytest
 from exporter.config.config import ConfigError
 from exporter.config.source import MAX_BYTES, digest, read
 
+OTHER = "name a configuration file with --config.file (an empty one will do), or look around with --demo"
+
 
 def test_a_file_is_read_as_it_is(tmp_path: Path) -> None:
     """Every byte, so that the digest is that of `sha256sum`; through a symbolic link, too, as Kubernetes mounts it."""
@@ -31,8 +33,8 @@ def test_a_file_may_have_4_mib(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
-        ("nothing", "can't be read: No such file or directory; name a configuration file with --config.file"),
-        ("folder", "is a directory; name a configuration file with --config.file"),
+        ("nothing", f"can't be read: No such file or directory; {OTHER}"),
+        ("folder", f"is a directory; {OTHER}"),
         ("pipe", "is a named pipe"),
         ("/dev/zero", "is a device"),
         ("x" * 5000, "can't be read: File name too long"),

@@ -85,7 +85,7 @@ def test_the_bounds_themselves_are_good(text: str) -> None:
         ("aws: {read_timeout: 99ms}", "aws.read_timeout: '99ms' is less than 100ms"),
         (
             "targets: [{filter: {created_after: 9999-12-31T23:59:59-01:00}}]",
-            "targets[0].filter.created_after: '9999-12-31 23:59:59-01:00' is not a date from 1970 to 9999",
+            "targets[0].filter.created_after: 9999-12-31T23:59:59-01:00 is not a date from 1970 to 9999",
         ),
         (
             "targets: [{assume_role: {role_arn: 'arn:aws:iam::111122223333:role/a', external_id: " + "a" * 1225 + "}}]",

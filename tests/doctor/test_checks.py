@@ -26,7 +26,7 @@ from exporter.simulator import Request, Respond, Response, Server
 from exporter.targets.accounts import Discovery
 from exporter.targets.target import AssumeRole, Target
 
-MARKS = {Outcome.PASSED: "+", Outcome.FAILED: "!", Outcome.SKIPPED: "-"}
+MARKS = {Outcome.PASSED: "+", Outcome.FAILED: "!", Outcome.SKIPPED: "?", Outcome.NOT_NEEDED: "-"}
 ONE = Target("targets[0]", "us-east-1")
 IN_ROLE = Target("targets[0]", "us-east-1", OTHER, AssumeRole(ROLE))
 DISCOVERY = Discovery("bedrock-exporter", ("us-east-1",), organizational_units=("ou-1",))
@@ -101,44 +101,44 @@ UNKNOWN_KEY = Service(
 )
 CASES: dict[str, tuple[Respond, Target, dict[str, str], str, str]] = {
     "good": (GOOD, ONE, KEYS, "++-+++", "1 target OK, 0 failing"),
-    "no STS, a job tells the account": (Service(faults.page(faults.job(1)), sts=faults.drop), ONE, KEYS, "---+++", ""),
+    "no STS, a job tells the account": (Service(faults.page(faults.job(1)), sts=faults.drop), ONE, KEYS, "?--+++", ""),
     "no STS, no job": (
         Service(faults.page(), sts=faults.drop),
         ONE,
         KEYS,
-        "-!-+++",
+        "?!-+++",
         "Make AWS STS reachable, or set account_id of targets[0].",
     ),
-    "no Bedrock": (Service(faults.drop), ONE, KEYS, "++-!--", "check the network, DNS, the proxy and aws.endpoint_url"),
-    "nothing": (faults.drop, ONE, KEYS, "-!-!--", "DNS, the proxy and AWS_ENDPOINT_URL_STS"),
+    "no Bedrock": (Service(faults.drop), ONE, KEYS, "++-!??", "check the network, DNS, the proxy and aws.endpoint_url"),
+    "nothing": (faults.drop, ONE, KEYS, "?!-!??", "DNS, the proxy and AWS_ENDPOINT_URL_STS"),
     "STS refuses, no Bedrock": (
         Service(faults.drop, sts=DENIED),
         ONE,
         KEYS,
-        "+!-!--",
+        "+!-!??",
         "policy of the VPC endpoint of STS",
     ),
-    "a page of a proxy": (Service(PROXY, sts=PROXY), ONE, KEYS, "-!---!", "the proxy lead to AWS STS"),
-    "our clock is ahead": (dated(clock(-3600), SKEWED), ONE, KEYS, "!-----", WRONG_CLOCK.format(side="ahead of")),
-    "our clock is behind": (dated(clock(3600), SKEWED), ONE, KEYS, "!-----", WRONG_CLOCK.format(side="behind")),
+    "a page of a proxy": (Service(PROXY, sts=PROXY), ONE, KEYS, "?!-??!", "the proxy lead to AWS STS"),
+    "our clock is ahead": (dated(clock(-3600), SKEWED), ONE, KEYS, "!?-???", WRONG_CLOCK.format(side="ahead of")),
+    "our clock is behind": (dated(clock(3600), SKEWED), ONE, KEYS, "!?-???", WRONG_CLOCK.format(side="behind")),
     "a date that is none": (
         dated(lambda: "Mon, 01 Jan 99999999999999999999 00:00:00 GMT", GOOD),
         ONE,
         KEYS,
-        "-+-+++",
+        "?+-+++",
         "",
     ),
-    "no credentials": (GOOD, ONE, {}, "-!----", "NoCredentialsError"),
-    "an API key": (GOOD, ONE, API_KEY, "----!-", "InvalidEndpointConfigurationError"),
-    "an API key can't assume a role": (GOOD, IN_ROLE, API_KEY, "-!----", "NoCredentialsError"),
+    "no credentials": (GOOD, ONE, {}, "?!-???", "NoCredentialsError"),
+    "an API key": (GOOD, ONE, API_KEY, "??-?!?", "InvalidEndpointConfigurationError"),
+    "an API key can't assume a role": (GOOD, IN_ROLE, API_KEY, "?!????", "NoCredentialsError"),
     "STS allows the role alone": (Service(faults.page(), sts=sts(DENIED)), IN_ROLE, KEYS, "+-++++", f"  {ROLE}\n"),
-    "STS refuses everything": (Service(faults.page(), sts=DENIED), IN_ROLE, KEYS, "+-!---", "AssumeRole"),
-    "expired credentials": (EXPIRED, IN_ROLE, KEYS, "+!----", "ExpiredToken"),
+    "STS refuses everything": (Service(faults.page(), sts=DENIED), IN_ROLE, KEYS, "+-!???", "AssumeRole"),
+    "expired credentials": (EXPIRED, IN_ROLE, KEYS, "+!????", "ExpiredToken"),
     "a region that the account has not enabled": (
         UNKNOWN_KEY,
         ONE,
         KEYS,
-        "+!--!-",
+        "+!-?!?",
         "enable us-east-1 for their account",
     ),
     "another account": (
@@ -152,7 +152,7 @@ CASES: dict[str, tuple[Respond, Target, dict[str, str], str, str]] = {
         Service(faults.page(), sts=faults.body_of(NO_ARN, content_type="text/xml")),
         ONE,
         KEYS,
-        "-!-+++",
+        "?!-+++",
         "GetCallerIdentity returned the ARN ''; is a proxy",
     ),
 }
@@ -181,7 +181,7 @@ def test_accounts_that_cannot_be_listed(code: str, text: str) -> None:
     """The advice names the permissions that the listing needs, unless none of them would help."""
     with Server(aws_organizations(code)) as server:
         found = ask(server.url, KEYS, discovery=DISCOVERY)
-    assert [(report.place, marks(report)) for report in found] == [("discovery.organizations us-east-1", "++-+!-")]
+    assert [(report.place, marks(report)) for report in found] == [("discovery.organizations us-east-1", "++-+!?")]
     assert text in as_text(found)
     assert ('"Action"' in as_text(found)) is (code == "AccessDeniedException")
 
@@ -228,8 +228,8 @@ def test_denied_details() -> None:
 @pytest.mark.parametrize(
     ("listed", "other", "outcomes"),
     [
-        (faults.page(), faults.drop, "++-+++--"),
-        (faults.error(403, "AccessDeniedException"), faults.drop, "++-+!---"),
+        (faults.page(), faults.drop, "++-+++??"),
+        (faults.error(403, "AccessDeniedException"), faults.drop, "++-+!???"),
         (faults.page(faults.job(1)), lambda _: faults.error(404, "ResourceNotFoundException"), "++-+++++"),
         (faults.page(faults.job(1)), faults.drop, "++-+++!!"),
     ],
@@ -264,7 +264,7 @@ def test_requests() -> None:
     )
     with Server(service) as server:
         found = ask(server.url, KEYS, ONE, replace(IN_ROLE, name="targets[1]"), attempts=5)
-    assert [marks(report) for report in found] == ["++-+++", "+++--!"]
+    assert [marks(report) for report in found] == ["++-+++", "+++??!"]
     assert service.sts_actions == ["GetCallerIdentity", "AssumeRole", "GetCallerIdentity", "AssumeRole"]
     assert len(service.lists) == 3
 
@@ -277,7 +277,7 @@ def test_nothing_is_asked_after_the_deadline(target: Target) -> None:
     with Server(service) as server:
         found = ask(server.url, KEYS, target, timeout=1)
         stall.release()
-    assert [marks(report) for report in found] == ["-!----"]
+    assert [marks(report) for report in found] == ["?!-???" if target is ONE else "?!????"]
     assert "poll.timeout" in as_text(found)
     assert (service.sts_actions, service.lists) == (["GetCallerIdentity"], [])
 
@@ -298,7 +298,7 @@ def test_web_identity_that_the_role_does_not_trust(tmp_path: Path, audience: str
     environment = {"AWS_ROLE_ARN": role, "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token")}
     with Server(Service(faults.page(), sts=DENIED)) as server:
         (report,) = ask(server.url, environment, ONE)
-    assert marks(report) == "+!----"
+    assert marks(report) == "+!-???"
     (step,) = report.findings[1].steps
     assert step.text == f"Add to the trust policy of {role}:"
     assert step.statement == iam.trust_web_identity(PROVIDER, SUBJECT)

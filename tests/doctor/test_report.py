@@ -1,5 +1,6 @@
 """What `--doctor` makes of AWS's answers. The whole way, over HTTP, is in tests/e2e/test_doctor.py."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ SESSION = f"arn:aws:sts::{OTHER}:assumed-role/bedrock-exporter/bedrock-customiza
 GOOD = Seen(Target("targets[0]", "us-east-1"), iam.watch(), 0.4, USER, None, "3 jobs on the first page")
 IN_ROLE = replace(GOOD, target=Target("targets[1]", "us-east-1", OTHER, AssumeRole(ROLE)), role=SESSION)
 NO_ROLE = replace(IN_ROLE, role=None, listed=None)
-MARKS = {Outcome.PASSED: "+", Outcome.FAILED: "!", Outcome.SKIPPED: "-"}
+MARKS = {Outcome.PASSED: "+", Outcome.FAILED: "!", Outcome.SKIPPED: "?", Outcome.NOT_NEEDED: "-"}
 
 
 def problem(reason: str, message: str = "no") -> Problem:
@@ -33,51 +34,51 @@ API_KEY = replace(GOOD, ahead=None, identity=CREDENTIALS, has_credentials=False)
 CASES = {
     "good": (GOOD, "++-+++"),
     "good, in a role": (IN_ROLE, "++++++"),
-    "nothing answered": (Seen(GOOD.target, GOOD.permission), "------"),
-    "no clock": (replace(GOOD, ahead=None), "-+-+++"),
+    "nothing answered": (Seen(GOOD.target, GOOD.permission), "??-???"),
+    "no clock": (replace(GOOD, ahead=None), "?+-+++"),
     "a clock a little off": (replace(GOOD, ahead=-120), "++-+++"),
     "a clock that AWS still accepts": (replace(GOOD, ahead=-121), "!+-+++"),
-    "the clock is to blame": (replace(GOOD, ahead=400, identity=CREDENTIALS, listed=CREDENTIALS), "!-----"),
-    "the clock is not all": (replace(GOOD, ahead=400, listed=NETWORK), "!+-!--"),
-    "the clock is to blame for the role": (replace(NO_ROLE, ahead=400, role=CREDENTIALS), "!+----"),
-    "credentials": (replace(GOOD, identity=CREDENTIALS, listed=CREDENTIALS), "+!----"),
+    "the clock is to blame": (replace(GOOD, ahead=400, identity=CREDENTIALS, listed=CREDENTIALS), "!?-???"),
+    "the clock is not all": (replace(GOOD, ahead=400, listed=NETWORK), "!+-!??"),
+    "the clock is to blame for the role": (replace(NO_ROLE, ahead=400, role=CREDENTIALS), "!+????"),
+    "credentials": (replace(GOOD, identity=CREDENTIALS, listed=CREDENTIALS), "+!-???"),
     "another account": (replace(GOOD, target=replace(GOOD.target, account_id=OTHER)), "+!-+++"),
-    "STS fails in one way, Bedrock in another": (replace(GOOD, identity=NETWORK, listed=DENIED), "+!-+!-"),
-    "both fail for one reason": (replace(GOOD, identity=NETWORK, listed=problem("network", "nor")), "+!-!--"),
+    "STS fails in one way, Bedrock in another": (replace(GOOD, identity=NETWORK, listed=DENIED), "+!-+!?"),
+    "both fail for one reason": (replace(GOOD, identity=NETWORK, listed=problem("network", "nor")), "+!-!??"),
     "STS fails, nothing tells the account": (replace(GOOD, identity=NETWORK), "+!-+++"),
     "STS fails, a job tells the account": (replace(GOOD, identity=NETWORK, listed_account=OWN), "+--+++"),
-    "an API key": (replace(API_KEY, listed_account=OWN), "---+++"),
-    "an API key, nothing tells the account": (API_KEY, "-!-+++"),
-    "an API key that has expired": (replace(API_KEY, listed=problem("credentials", "expired")), "----!-"),
-    "an API key, no answer": (replace(API_KEY, listed=problem("timeout")), "---!--"),
-    "neither credentials nor an API key": (replace(API_KEY, listed=CREDENTIALS), "-!----"),
-    "no credentials for a role": (replace(NO_ROLE, identity=CREDENTIALS), "+!----"),
+    "an API key": (replace(API_KEY, listed_account=OWN), "?--+++"),
+    "an API key, nothing tells the account": (API_KEY, "?!-+++"),
+    "an API key that has expired": (replace(API_KEY, listed=problem("credentials", "expired")), "??-?!?"),
+    "an API key, no answer": (replace(API_KEY, listed=problem("timeout")), "??-!??"),
+    "neither credentials nor an API key": (replace(API_KEY, listed=CREDENTIALS), "?!-???"),
+    "no credentials for a role": (replace(NO_ROLE, identity=CREDENTIALS), "+!????"),
     "STS allows the role alone": (replace(IN_ROLE, identity=DENIED, role=ROLE), "+-++++"),
     "STS allows the role alone, which may not list": (
         replace(IN_ROLE, identity=DENIED, role=ROLE, listed=problem("access_denied", "no list")),
-        "+-++!-",
+        "+-++!?",
     ),
-    "STS refuses identity and role": (replace(NO_ROLE, identity=DENIED, role=problem("assume_role_denied")), "+-!---"),
-    "STS fails, for the role as well": (replace(NO_ROLE, identity=NETWORK, role=NETWORK), "+!----"),
-    "STS fails, before the role": (replace(NO_ROLE, identity=NETWORK), "+!----"),
-    "the role": (replace(NO_ROLE, role=problem("assume_role_denied")), "++!---"),
-    "a role that can't be renewed": (replace(IN_ROLE, listed=problem("assume_role_denied")), "++!---"),
+    "STS refuses identity and role": (replace(NO_ROLE, identity=DENIED, role=problem("assume_role_denied")), "+-!???"),
+    "STS fails, for the role as well": (replace(NO_ROLE, identity=NETWORK, role=NETWORK), "+!????"),
+    "STS fails, before the role": (replace(NO_ROLE, identity=NETWORK), "+!????"),
+    "the role": (replace(NO_ROLE, role=problem("assume_role_denied")), "++!???"),
+    "a role that can't be renewed": (replace(IN_ROLE, listed=problem("assume_role_denied")), "++!???"),
     "details and tags": (replace(GOOD, details=(("details", "of a job"), ("tags", "of a job"))), "++-+++++"),
-    "no job to ask about": (replace(GOOD, details=(("details", None), ("tags", None))), "++-+++--"),
+    "no job to ask about": (replace(GOOD, details=(("details", None), ("tags", None))), "++-+++??"),
     "denied tags": (replace(GOOD, details=(("details", "of a job"), ("tags", DENIED))), "++-++++!"),
     "a duplicate": (replace(GOOD, duplicate_of="targets[0]"), "+!-+++"),
     "a duplicate in a role": (replace(IN_ROLE, duplicate_of="targets[0]"), "++!+++"),
 }
 LISTS = {
-    "unsupported_region": "++-!--",
-    "network": "++-!--",
-    "timeout": "++-!--",
-    "access_denied": "++-+!-",
-    "credentials": "++--!-",
-    "throttled": "++---!",
-    "server_error": "++---!",
-    "malformed_response": "++---!",
-    "internal": "++---!",
+    "unsupported_region": "++-!??",
+    "network": "++-!??",
+    "timeout": "++-!??",
+    "access_denied": "++-+!?",
+    "credentials": "++-?!?",
+    "throttled": "++-??!",
+    "server_error": "++-??!",
+    "malformed_response": "++-??!",
+    "internal": "++-??!",
 }
 
 
@@ -108,6 +109,24 @@ def test_screen() -> None:
         GOOD,
     ]
     assert as_text(reports(seen), plain=True) == (DATA / "failures.txt").read_text(encoding="utf-8")
+
+
+def test_many_targets_fail_alike() -> None:
+    """A hundred targets without credentials are one row and one failure, with the number of their accounts."""
+    failing = [
+        replace(GOOD, target=Target(f"targets[{n}]", "us-east-1", f"{n:012}"), identity=CREDENTIALS, listed=CREDENTIALS)
+        for n in range(100)
+    ]
+    lines = as_text(reports(failing), plain=True).splitlines()
+    assert lines[1].split("  ")[0] == "all 100 targets"
+    assert "  100 accounts  " in lines[1]
+    assert "FAIL identity: all 100 targets" in lines
+    assert lines[-1] == "0 targets OK, 100 failing"
+    assert len(lines) < 12
+
+    some = as_text(reports([GOOD, *failing[:20]]), plain=True)
+    assert re.search(r"^20 of 21 targets +20 accounts +ok +FAIL ", some, re.MULTILINE)
+    assert some.endswith("\n1 target OK, 20 failing\n")
 
 
 def test_json() -> None:

@@ -60,8 +60,9 @@ def test_closed_port(tmp_path: Path) -> None:
         ended = once(CONFIG, tmp_path, clean_environment(tmp_path, **simulated_aws(url)))
     assert ended.returncode == 1
     check_failed(ended.stdout.decode(), "network")
-    log = ended.stderr.decode().splitlines()
+    *log, summary = ended.stderr.decode().splitlines()
     assert len(log) == len(PLACES)
+    assert summary.endswith(f' msg="walked every target once" ok=0 failing={len(PLACES)}')
     assert all('msg="target is down"' in line and "reason=network" in line and url in line for line in log)
 
 
@@ -72,8 +73,9 @@ def test_endpoint_that_never_answers(tmp_path: Path, silent: str) -> None:
     assert ended.returncode == 1
     assert time.monotonic() - started < 30  # by far less than read_timeout
     check_failed(ended.stdout.decode(), "timeout")
-    log = ended.stderr.decode().splitlines()
+    *log, summary = ended.stderr.decode().splitlines()
     assert len(log) == len(PLACES)
+    assert summary.endswith(f' msg="walked every target once" ok=0 failing={len(PLACES)}')
     assert all('msg="target is down"' in line and "reason=timeout" in line and "poll.timeout" in line for line in log)
 
 
@@ -99,7 +101,7 @@ def test_denied_role(tmp_path: Path) -> None:
     with Server(faults.Service(faults.page(), sts=faults.sts_error(403, "AccessDenied"))) as server:
         ended = once(config, tmp_path, clean_environment(tmp_path, **simulated_aws(server.url)))
     assert ended.returncode == 1
-    (line,) = ended.stderr.decode().splitlines()
+    line, _ = ended.stderr.decode().splitlines()
     assert "reason=assume_role_denied" in line
     assert "trust policy" in line
 

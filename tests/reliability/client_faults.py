@@ -120,6 +120,12 @@ ROWS = [
         for name, (_, statuses) in ANSWERED.items()
     ),
     Row(
+        "100 people ask for pages while one that takes long is being made",
+        "scrapes and `/-/healthy` are answered meanwhile; those who ask for the same page get one and the same",
+        NOTHING,
+        "tests/web/test_routes.py::test_neither_a_scrape_nor_health_waits_for_a_page",
+    ),
+    Row(
         "SIGTERM while clients read slowly",
         "they get 2 s; exit code 0 within 5 s",
         "`ended`",

@@ -1,5 +1,6 @@
 """The jobs of the simulated world can be foretold, and show everything that a job can be."""
 
+import math
 from collections import Counter
 from datetime import datetime
 from itertools import pairwise
@@ -8,6 +9,7 @@ import pytest
 from simulator.scene import EPOCH, HOUR, MINUTE, STATUSES, STEPS, TYPES, summaries
 
 from exporter.simulator import World, wire
+from exporter.simulator.world import LONG
 
 
 def test_same_seed_same_world() -> None:
@@ -131,6 +133,33 @@ def test_one_job_is_slow(world: World) -> None:
 # What changes
 
 
+@pytest.mark.parametrize("hours", [6, 12, 24, 24.5, 25, 49, 24 * 7])
+def test_long_jobs_are_replaced(world: World, hours: float) -> None:
+    """A demo that has run for a day, or a week, still has every status and sub-task state, and long jobs under way."""
+    now = EPOCH + hours * HOUR
+    jobs = sorted((job for target in world.targets for job in world.jobs(*target, now)), key=lambda job: job.created)
+    running = [job for job in jobs if job.status(now) == "InProgress"]
+
+    assert {job.model_id for job in running if job.spans[-1][1] - job.created > 50 * MINUTE} >= {
+        recipe.model_id for recipe in LONG
+    }
+    recent = [now - half_minute * MINUTE / 2 for half_minute in range(60)]
+    assert {job.status(moment) for job in jobs[-100:] for moment in recent if moment >= job.created} == STATUSES
+    states = {subtask.status for job in running for subtask in job.subtasks(now)}
+    assert states == {"NotStarted", "InProgress", "Completed"}
+    assert any(job.spans[-1][1] == math.inf for job in running)  # the one that is stuck
+
+
+def test_a_list_only_ever_grows(world: World) -> None:
+    """Jobs keep their places in the list while live and long ones come in."""
+    for target in world.targets:
+        before: list[str] = []
+        for minutes in range(0, 36 * 60, 47):
+            now = [job.arn for job in world.jobs(*target, EPOCH + minutes * MINUTE)]
+            assert now[: len(before)] == before
+            before = now
+
+
 def test_half_an_hour(world: World) -> None:
     """New jobs start every minute or two, sub-tasks only advance, what has ended stays, and no job is lost."""
     before = summaries(world, EPOCH)
@@ -157,7 +186,9 @@ def test_half_an_hour(world: World) -> None:
 
 def test_live_jobs_last_minutes(world: World) -> None:
     """A live job that completes takes 8 to 15 minutes, and most do complete; some are stopped, for about a minute."""
-    live = [job for target in world.targets for job in world.jobs(*target, EPOCH + 10 * HOUR) if job.created > EPOCH]
+    long = {(recipe.model_id, recipe.customization_type) for recipe in LONG}
+    new = [job for target in world.targets for job in world.jobs(*target, EPOCH + 10 * HOUR) if job.created > EPOCH]
+    live = [job for job in new if (job.model_id, job.customization_type) not in long]
     outcomes = Counter(job.outcome for job in live)
     assert outcomes["Completed"] > len(live) / 2
     assert all(7.5 <= (job.ended - job.created) / MINUTE <= 15.5 for job in live if job.outcome == "Completed")
