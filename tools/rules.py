@@ -1,4 +1,4 @@
-"""Writes the alerts of monitoring/alerts.py as plain Prometheus rules and as a template of the chart."""
+"""Writes the alerts of `monitoring` as plain Prometheus rules and as a template of the chart."""
 
 from __future__ import annotations
 
@@ -8,27 +8,11 @@ import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from monitoring.alerts import (
-    EXPORTER_ALERTS,
-    EXPORTER_RECORDINGS,
-    JOB_ALERTS,
-    RECORDINGS,
-    REPLICA_LABELS,
-    RUNBOOKS,
-    THRESHOLDS,
-    Alert,
-    Recording,
-    held,
-)
+from monitoring.alerts import ALERTS, GROUPS, RUNBOOKS, THRESHOLDS
+from monitoring.rule import REPLICA_LABELS, SCOPE, Alert, held, recorded
 
 ROOT = Path(__file__).parents[1]
 CHART = "bedrock-customization-exporter"
-
-GROUPS: tuple[tuple[str, tuple[Recording, ...], tuple[Alert, ...]], ...] = (
-    ("bedrock-customization-jobs", RECORDINGS, JOB_ALERTS),
-    ("bedrock-customization-exporter", EXPORTER_RECORDINGS, EXPORTER_ALERTS),
-)
-"""Prometheus evaluates the rules of a group one after the other: alerts on jobs see what was just recorded."""
 
 DASHBOARDS = {
     "job": "/d/bedrock-customization-job?var-account={{ $labels.aws_account_id | urlquery }}"
@@ -43,7 +27,7 @@ _BASES = {
 """Annotation → its beginning in the plain rules, and the value of the chart that replaces it."""
 
 _BY_TYPE = re.compile(r"^( *)«(\w+)\|(.*?)»$", re.MULTILINE | re.DOTALL)
-"""What `monitoring.alerts.by_type` writes: indentation, name of the threshold, comparison."""
+"""What `monitoring.rule.by_type` writes: indentation, name of the threshold, comparison."""
 
 _THRESHOLDS = {threshold.name: threshold for threshold in sorted(THRESHOLDS, key=lambda one: -len(one.name))}
 """Longest name first, so that no name is replaced within a longer one."""
@@ -68,12 +52,43 @@ def in_words(text: str) -> str:
 # Plain rules ----------------------------------------------------------------------------------------------------------
 
 
+SETTINGS = "#| "
+"""How the lines of the plain rules begin that are values of the chart."""
+
+_HEAD = """\
+# Written by tools/rules.py from monitoring: `make docs`.
+#
+# These are the settings of the rules below, as values of the chart. For others, change them here, and let Helm write
+# the rules anew, where the chart is:
+#
+#   sed -n 's/^#| //p' rules.yaml | helm template rules helm --show-only templates/prometheusrule.yaml --values - |
+#     sed '1,/^spec:/d; s/^  //' > own-rules.yaml
+#
+"""
+
+
+def _settings() -> Iterator[str]:
+    yield "prometheusRule:"
+    yield "  enabled: true"
+    yield "  # The exporters that the rules are about: matchers that stand in every selector."
+    yield f"  selector: '{SCOPE}'"
+    yield "  # More labels in which replicas of an exporter, or its pods before and after a rollout, differ."
+    yield "  replicaLabels: []"
+    yield "  thresholds:"
+    for threshold in THRESHOLDS:
+        yield f"    # {threshold.about}."
+        yield f"    {threshold.name}: {threshold.default}"
+    yield "  severity:"
+    for alert in ALERTS:
+        yield f"    {alert.name}: {alert.severity}"
+
+
 def _plain_rules() -> str:
-    lines = ["# Written by tools/rules.py from monitoring/alerts.py: `make docs`.", "groups:"]
+    lines = [*_HEAD.splitlines(), *(SETTINGS + line for line in _settings()), "groups:"]
     for name, recordings, alerts in GROUPS:
         lines += [f"  - name: {name}", "    rules:"]
         for recording in recordings:
-            lines += _comment(recording.why)
+            lines += _comment(in_words(recording.why))
             lines += _recording(recording.record, _plain(recording.expr))
         for alert in alerts:
             lines += _comment(in_words(alert.why) + (" Held while there are no good walks." if alert.record else ""))
@@ -91,7 +106,8 @@ def _plain(expr: str) -> str:
         text = text.replace("$types", "").replace("$threshold", str(_THRESHOLDS[name].number))
         return textwrap.indent(text, indent)
 
-    return in_words(_BY_TYPE.sub(fill, expr).replace("$replica", ", ".join(REPLICA_LABELS)))
+    expr = _BY_TYPE.sub(fill, expr).replace("$replica", ", ".join(REPLICA_LABELS))
+    return in_words(expr.replace("$scope", SCOPE))
 
 
 def _in_force(wait: str) -> str:
@@ -107,13 +123,16 @@ def _comment(text: str) -> list[str]:
 
 
 def _chart_rules() -> str:
-    """The same rules, with the chart's values for the thresholds."""
+    """The same rules, with the chart's values for the thresholds; an upgrade that reuses values lacks new ones."""
+    defaults = " ".join(f"{json.dumps(one.name)} {json.dumps(one.default)}" for one in THRESHOLDS)
+    labels = " ".join(map(json.dumps, REPLICA_LABELS))
     lines = [
-        "{{/* Written by tools/rules.py from monitoring/alerts.py: `make docs`. */}}",
+        "{{/* Written by tools/rules.py from monitoring: `make docs`. */}}",
         f'{{{{- define "{CHART}.rules" -}}}}',
         "{{- $values := .Values.prometheusRule }}",
-        "{{- $thresholds := $values.thresholds }}",
-        '{{- $replica := join ", " $values.replicaLabels -}}',
+        f"{{{{- $thresholds := merge (dict) $values.thresholds (dict {defaults}) }}}}",
+        f'{{{{- $replica := concat (list {labels}) (default list $values.replicaLabels) | uniq | join ", " }}}}',
+        f'{{{{- $scope := include "{CHART}.rules.scope" . -}}}}',
         "groups:",
     ]
     for name, recordings, alerts in GROUPS:
@@ -138,12 +157,14 @@ def _template(expr: str) -> str:
 
     def fill(match: re.Match[str]) -> str:
         indent, name, text = match.groups()
+        text = text.replace("$scope", "$matchers")
         return (
-            f'{indent}{{{{- include "{CHART}.rules.byType" (list $thresholds "{name}" {json.dumps(text)})'
+            f'{indent}{{{{- include "{CHART}.rules.byType" (list $thresholds "{name}" {json.dumps(text)} $scope)'
             f" | nindent {10 + len(indent)} }}}}"
         )
 
     expr = _BY_TYPE.sub(fill, expr).replace("$replica", "{{ $replica }}")
+    expr = expr.replace("{$scope", '{{ "{" }}{{ $scope }}')
     for name in _THRESHOLDS:
         value = f"$thresholds.{name}"
         expr = re.sub(rf"(?<![\w.])\${name}_seconds", f'{{{{ include "{CHART}.rules.seconds" {value} }}}}', expr)
@@ -168,10 +189,12 @@ def _alert(alert: Alert, fill: Callable[[str], str], wait: Callable[[str], str])
         fill: puts thresholds into an expression.
         wait: the same for the time that the alert waits.
     """
+    expr = alert.expr
     if alert.record:
         yield from _recording(alert.record, fill(held(alert)))
+        expr = recorded(alert)
     yield f"      - alert: {alert.name}"
-    yield from _expression(alert.record or fill(alert.expr))
+    yield from _expression(fill(expr))
     if alert.wait:
         yield f"        for: {wait(alert.wait)}"
     yield "        labels:"

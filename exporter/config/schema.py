@@ -18,7 +18,7 @@ from pydantic_core import PydanticCustomError
 from exporter.config.duration import DURATION, seconds
 from exporter.jobs.details import HYPERPARAMETERS
 from exporter.jobs.failures import MAX_REASONS, REASONS
-from exporter.jobs.families import LABEL_NAMES, TAG_PREFIX
+from exporter.jobs.families import LABEL_NAMES, RENAMED, TAG_PREFIX
 from exporter.jobs.job import LATEST
 from exporter.targets.target import DEFAULT_SESSION_NAME
 
@@ -103,8 +103,8 @@ def _moment(value: object) -> float:
 
 
 def _check_label(name: str) -> str:
-    if name in LABEL_NAMES:
-        raise ValueError("is a label that the exporter or Prometheus sets itself; choose another name")
+    if name in LABEL_NAMES or name.startswith(RENAMED):
+        raise ValueError("is a label that the exporter, Prometheus or an alert sets itself; choose another name")
     if name.startswith(TAG_PREFIX):
         raise ValueError(f"begins with {TAG_PREFIX}, as the labels of job_series.tags do; choose another name")
     return name
@@ -163,15 +163,9 @@ Timeout = Annotated[float, BeforeValidator(_duration("100ms"), json_schema_input
 Moment = Annotated[float, BeforeValidator(_moment, json_schema_input_type=str)]
 AccountId = Annotated[str, Field(pattern=ACCOUNT_ID)]
 Region = Annotated[str, AfterValidator(_check_region), Field(json_schema_extra={"pattern": REGION})]
+_TAKEN = rf"^({'|'.join(sorted(LABEL_NAMES))})$|^({RENAMED}|{TAG_PREFIX})"
 LabelName = Annotated[str, Field(pattern=LABEL_NAME), AfterValidator(_check_label)]
-Labels = Annotated[
-    dict[LabelName, str],
-    Field(
-        json_schema_extra={
-            "propertyNames": {"not": {"pattern": rf"^({'|'.join(sorted(LABEL_NAMES))}|{TAG_PREFIX}.*)$"}}
-        }
-    ),
-]
+Labels = Annotated[dict[LabelName, str], Field(json_schema_extra={"propertyNames": {"not": {"pattern": _TAKEN}}})]
 ExternalId = Annotated[str, Field(min_length=2, max_length=1224, pattern=EXTERNAL_ID)]
 SessionName = Annotated[str, Field(pattern=SESSION_NAME)]
 

@@ -393,8 +393,16 @@ JOB_FAMILIES: tuple[Family[JobSeries], ...] = (
 
 LABEL_NAMES = frozenset(
     {*TARGET_LABELS, *JOB_LABELS, "reason", "quantile", "le", "job", "instance"}
+    | {"container", "endpoint", "namespace", "node", "pod", "prometheus", "service"}
+    | {"alertname", "alertstate", "severity"}
     | {label for family in SNAPSHOT_FAMILIES for label in family.labels}
     | {label for family in JOB_FAMILIES for label in family.labels}
 )
-"""Names that a target's own labels can't have, nor any that begins with `TAG_PREFIX`: those of the tables,
-and those that Prometheus sets at the scrape."""
+"""Names that a target's own labels can't have, nor any that begins with `TAG_PREFIX` or `RENAMED`.
+
+Those of the tables, those that Prometheus and its operator set at the scrape, and those that alerts set. Prometheus
+would rename the exporter's label or drop it without a word.
+"""
+
+RENAMED = "exported_"
+"""How the names of labels begin that Prometheus has renamed; a target's own can't begin so either."""

@@ -101,6 +101,24 @@ def test_what_is_beyond_a_bound_is_refused(text: str, fault: str) -> None:
     assert caught.value.faults == [f"f:1: {fault}"]
 
 
+TAKEN = (
+    *("endpoint", "node", "pod", "container", "namespace", "service", "prometheus"),  # Prometheus and its operator
+    *("severity", "alertname", "alertstate"),
+    *("exported_namespace", "exported_team"),  # what Prometheus renames
+)
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_labels_that_would_be_lost_are_refused(name: str) -> None:
+    """Prometheus or an alert sets a label of this name: a target's own would be renamed or replaced."""
+    with pytest.raises(ConfigError) as caught:
+        load_plainly(f"targets: [{{labels: {{{name}: x}}}}]")
+
+    (fault,) = caught.value.faults
+    assert fault.startswith(f"f:1: targets[0].labels.{name}: ")
+    assert fault.endswith("is a label that the exporter, Prometheus or an alert sets itself; choose another name")
+
+
 PLACES = (
     "targets: [{regions: ['…']}]",
     "targets: [{account_id: '…'}]",

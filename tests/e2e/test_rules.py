@@ -1,14 +1,18 @@
 """promtool accepts the rules, and they do what their tests say."""
 
+import json
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 from runbooks import ROOT, RULES
+
+from tools.helm import render
 
 pytestmark = pytest.mark.e2e
 
-TESTS = sorted((ROOT / "monitoring" / "tests").glob("*.yaml"))
+TESTS = sorted((ROOT / "monitoring" / "tests").rglob("*.yaml"))
 
 
 def promtool(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -38,3 +42,54 @@ def test_a_wrong_test_is_found(tmp_path: Path) -> None:
     done = promtool("test", "rules", wrong)
     assert done.returncode == 1
     assert "FAILED" in done.stdout + done.stderr
+
+
+JOB = 'aws_account_id="111122223333",aws_region="us-east-1",job_id="%s",job_name="j",customization_type="FINE_TUNING"'
+
+
+def test_two_releases_side_by_side(tmp_path: Path) -> None:
+    """Their rules, loaded together, are each about their own exporter: alerts, thresholds, and whether it is there."""
+    files = []
+    for name, thresholds in (("prod", {}), ("dev", {"jobWaiting": "6h"})):
+        settings = {
+            "prometheusRule": {"enabled": True, "thresholds": thresholds, "additionalAlertLabels": {"owner": name}},
+            "serviceMonitor": {"enabled": True},
+            "fullnameOverride": "bedrock",
+        }
+        text = render(settings, name="bedrock", namespace=name)["templates/prometheusrule.yaml"]
+        files.append(tmp_path / f"{name}.yaml")
+        files[-1].write_text(yaml.safe_dump(yaml.safe_load(text)["spec"]), encoding="utf-8")
+    series = {}
+    for name in ("prod", "dev"):
+        of = f'namespace="{name}",job="bedrock",instance="{name}:1"'
+        for what, values in (
+            (f"up{{{of}}}", "1x200"),
+            (f'bedrock_exporter_build_info{{{of},version="1"}}', "1x200"),
+            (f'bedrock_exporter_target_up{{{of},aws_account_id="111122223333",aws_region="us-east-1"}}', "1x200"),
+            (f"bedrock_model_customization_job_waiting_seconds{{{of},{JOB % name}}}", "0+60x200"),
+            (f"bedrock_model_customization_job_duration_seconds{{{of},{JOB % name}}}", "0+60x200"),
+            (f"bedrock_model_customization_job_created_timestamp_seconds{{{of},{JOB % name}}}", "0x200"),
+        ):
+            series[what] = values if name == "dev" or what.startswith("bedrock_model") else "1x150 stale"
+    query = 'count by (alertname, namespace, owner) (ALERTS{alertstate="firing"})'
+    waiting = '{alertname="BedrockCustomizationJobWaiting", namespace="prod", owner="prod"}'
+    down = '{alertname="BedrockExporterDown", namespace="prod", owner="prod"}'
+    looks = [("140m", [waiting]), ("190m", [down, waiting])]
+    test = {
+        "rule_files": [str(path) for path in files],
+        "evaluation_interval": "1m",
+        "tests": [
+            {
+                "interval": "1m",
+                "input_series": [{"series": name, "values": values} for name, values in series.items()],
+                "promql_expr_test": [
+                    {"expr": query, "eval_time": at, "exp_samples": [{"labels": one, "value": 1} for one in wanted]}
+                    for at, wanted in looks
+                ],
+            }
+        ],
+    }
+    path = tmp_path / "test.yaml"
+    path.write_text(json.dumps(test), encoding="utf-8")  # JSON is YAML
+    done = promtool("test", "rules", path)
+    assert done.returncode == 0, done.stdout + done.stderr

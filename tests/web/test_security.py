@@ -80,7 +80,7 @@ def test_who_has_no_password_gets_nothing(folder: Folder) -> None:
     """Not even where nothing is; and the answer says what is missing."""
     counts = Counts()
     with secured(folder, USERS, counts) as host:
-        for path in ("/metrics", "/", "/-/healthy", "/-/ready", "/nothing"):
+        for path in ("/metrics", "/", "/config", "/api/v1/jobs", "/-/healthy", "/-/ready", "/nothing"):
             refused = host.ask(path)
             assert (refused.status, refused.body) == (401, b"A user and a password are required.\n")
             assert refused.headers["WWW-Authenticate"].startswith("Basic ")
