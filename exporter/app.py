@@ -179,7 +179,11 @@ class App:
 
         return (
             lambda target: TargetWalker(TargetReader(target, clients), f"walk {target.name} {target.region}"),
-            lambda target: Asker(DetailReader(target, clients), turns, f"details {target.name} {target.region}"),
+            lambda target: Asker(
+                DetailReader(target, clients),
+                turns,
+                Worker(f"details {target.name} {target.region}", "check the network, DNS and the proxy"),
+            ),
             list_all,
         )
 

@@ -9,8 +9,22 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from benchmarks.budget import SETTINGS, Scene, measure
 
 from tools.performance_page import MEANING
+
+
+@pytest.mark.parametrize(
+    ("scene", "most", "reasons_after"),
+    [(Scene(1, 100), SETTINGS.calls_per_walk, 60), (Scene(60, 2), 60 * SETTINGS.calls_per_second, 60)],
+    ids=["one-target", "many-targets"],
+)
+def test_the_budget_of_calls_is_kept(scene: Scene, most: float, reasons_after: float) -> None:
+    """Nothing is asked twice, no minute has more calls than the budget, and failed jobs have their reasons first."""
+    measured = measure(scene)
+    assert measured.calls == scene.targets * (2 * scene.jobs + 1)
+    assert measured.most_per_minute <= most
+    assert measured.reasons_after <= reasons_after < measured.all_after + 1
 
 
 @pytest.mark.e2e

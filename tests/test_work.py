@@ -39,15 +39,11 @@ def test_result_and_exceptions() -> None:
         run(fail)
 
 
-def test_deadline_holds_inside_the_thread() -> None:
-    """It is a little earlier there, so that the work itself can say what it waited for; pauses end with it."""
-
-    def pause() -> None:
-        assert 0.1 < work.remaining() < 0.2
-        work.wait(60)
-
-    with pytest.raises(WalkError, match=r"^timeout: the deadline has passed; "):
-        run(pause, timeout=0.2)
+def test_deadline_inside_the_thread() -> None:
+    """It is a little earlier there, so that the work itself can say what it waited for, and ends with the run."""
+    remaining = run(work.remaining, timeout=30)
+    assert isinstance(remaining, float)
+    assert remaining <= 29.8
     assert work.remaining() == float("inf")
 
 
@@ -55,7 +51,7 @@ def test_shorter_deadline_inside() -> None:
     """Part of the work may have less time, never more; the rest goes on after it."""
 
     def parts() -> list[bool]:
-        with pytest.raises(WalkError), work.within(0.01):
+        with pytest.raises(WalkError, match=r"^timeout: the deadline has passed; "), work.within(0.01):
             work.wait(60)
         with work.within(60):
             return [work.remaining() < 30, work.remaining() > 1]

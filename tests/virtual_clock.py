@@ -12,6 +12,10 @@ class StuckError(Exception):
     """Nothing is left that could ever happen."""
 
 
+TICK = 1e-6
+"""Seconds that this clock tells apart; sums of floats are off by less."""
+
+
 class _Selector(selectors.DefaultSelector):
     """Waits for nothing: where the loop wants to sleep until its next timer, time moves on to it instead."""
 
@@ -23,7 +27,7 @@ class _Selector(selectors.DefaultSelector):
             return ready
         if timeout is None:
             raise StuckError("no timer is set, and nothing in this process will wake the loop")
-        self.now += max(0.0, timeout)
+        self.now += max(TICK, timeout) if timeout > 0 else 0.0
         return []
 
 
@@ -33,8 +37,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._virtual = _Selector()
         super().__init__(self._virtual)
-        # The loop fires timers a tick early, and sums of floats are off by less than this one.
-        self._clock_resolution = 1e-6
+        self._clock_resolution = TICK  # The loop fires timers a tick early.
 
     def time(self) -> float:
         """Seconds since the loop was made."""

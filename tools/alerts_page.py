@@ -55,28 +55,29 @@ PROMISES = """\
 
 ## What you can count on
 
-- **A restart of the exporter changes nothing.** Alerts on jobs neither begin nor cease while it is away, for an hour at
-  most; those on targets bridge five minutes. Only **BedrockExporterDiscoveryFailed** begins sooner after one: until
-  accounts are listed, none of them is watched.
-- **An outage of AWS is told of by the exporter's alerts, not by those on jobs.** What holds of a job is taken from good
-  walks only. While there are none, what the last ones showed stays: times that go on growing start nothing, and series
-  that end after `stale_after` end nothing.
-- **A job that failed unseen is alerted on when it is seen**, be it hours later: what counts is that the last good walk
-  {jobFailed} ago ended before the job did. It is remembered for a week, through restarts of the exporter and gaps in the
-  evaluation of rules. The first walk of a new target does not tell of last week's failures.
-- **An alert on a failed job lasts {jobFailed}**, a shift on call: long enough to be found in the morning, so that nobody is
-  told "resolved" at night of what nobody has mended. It ends by itself, as nobody can mend a failed job.
+- **A restart of the exporter changes nothing.** Alerts on jobs neither begin nor cease while it is away, for an hour
+  at most; those on targets bridge five minutes. Only **BedrockExporterDiscoveryFailed** begins sooner after one:
+  until accounts are listed, none of them is watched.
+- **An outage of AWS is told of by the exporter's alerts, not by those on jobs.** What holds of a job is taken from
+  good walks only. While there are none, what the last ones showed stays: times that go on growing start nothing, and
+  series that end after `stale_after` end nothing.
+- **A job that failed unseen is alerted on when it is seen**, be it hours later: what counts is that the last good
+  walk {jobFailed} ago ended before the job did. It is remembered for a week, through restarts of the exporter and
+  gaps in the evaluation of rules. The first walk of a new target does not tell of last week's failures.
+- **An alert on a failed job lasts {jobFailed}**, a shift on call: long enough to be found in the morning, so that
+  nobody is told "resolved" at night of what nobody has mended. It ends by itself, as nobody can mend a failed job.
 - **One alert for one trouble.** A job is told of by the sub-task that it is in, or as waiting for one; as a whole only
   where AWS gives no status details. Trainings are slow where ten peers are known, and not progressing where not.
 - **Replicas count once, and so do the pods before and after a rollout.** What differs between them is aggregated away
   after everything else, so all that is said of a job comes from the same replica: {replicaLabels}, and
-  `prometheusRule.replicaLabels` of the chart. Of a pair, one that sees is enough. The target's own labels stay, to route
-  by, unless they have one of these names.
+  `prometheusRule.replicaLabels` of the chart. Of a pair, one that sees is enough. The target's own labels stay, to
+  route by, unless they have one of these names.
 - **The rules are about their own exporter.** Every selector has the same matchers: in the chart the namespace, with a
-  ServiceMonitor also the job, or `prometheusRule.selector`. So the alert that no exporter is left has the namespace, too.
+  ServiceMonitor also the job, or `prometheusRule.selector`. So the alert that no exporter is left has the namespace,
+  too.
 - **The exporter's clock does not matter** to alerts on jobs, except to the {jobQueued} of a queue: they compare AWS's
-  timestamps with Prometheus's clock, which may be wrong by some minutes. A last good walk in the future is not believed;
-  a clock that is slow makes alerts on failed jobs last longer by as much.
+  timestamps with Prometheus's clock, which may be wrong by some minutes. A last good walk in the future is not
+  believed; a clock that is slow makes alerts on failed jobs last longer by as much.
 - **A region without the service is no trouble**: targets whose reason is `unsupported_region` are passed over.
 
 ## What they can't do
@@ -90,11 +91,13 @@ PROMISES = """\
 - If Prometheus itself is away for more than an hour in an outage of AWS, alerts on jobs resolve until AWS is back.
 - One of several shards whose pod Prometheus no longer knows of, because it is not scheduled, say, is not missed:
   alert on the StatefulSet, as kube-state-metrics shows it.
-- A healthy training that takes longer than {jobTraining} and has fewer than ten completed peers, such as the first of its
-  kind, is alerted on as not progressing: raise `jobTraining` for its type.
-- Scrapes more than five minutes apart leave gaps that Prometheus does not look across: `scrape_interval` is to be less.
-- A central ruler (Thanos, Mimir) sees every exporter: give `prometheusRule.selector` the label of the cluster. Rules that
-  are loaded where the exporter is not scraped, as on another shard of Prometheus, say that it is down: load them on one.
+- A healthy training that takes longer than {jobTraining} and has fewer than ten completed peers, such as the first of
+  its kind, is alerted on as not progressing: raise `jobTraining` for its type.
+- Scrapes more than five minutes apart leave gaps that Prometheus does not look across: `scrape_interval` is to be
+  less.
+- A central ruler (Thanos, Mimir) sees every exporter: give `prometheusRule.selector` the label of the cluster. Rules
+  that are loaded where the exporter is not scraped, as on another shard of Prometheus, say that it is down: load them
+  on one.
 - An exporter that comes back at a new address and can't be scraped there is not told of while others can be: alert on
   pods that crash, as kube-state-metrics shows them.
 - Whoever changes the labels of a target has its alerts twice for an hour, with the old labels and with the new.
@@ -122,20 +125,20 @@ Hundreds of jobs that fail at once are hundreds of alerts in one message. Limit 
 
 | | tried |
 |---|---|
-| Prometheus 2.42 | `promtool test rules` with every file of `monitoring/tests`, and an exporter, Prometheus and Alertmanager in the end-to-end tests |
-| evaluations 6 and 10 minutes apart | `promtool` 2.42: alerts are held through an outage, and a failure after a week is told |
+| Prometheus 2.42 | `promtool test rules` with every file of `monitoring/tests` |
+| evaluations 6 and 10 minutes apart | with `promtool` 2.42: an outage ends none, a failure is told after a week |
 | Prometheus 3 | not tried; no range in the rules depends on whether its left end is included |
-| VictoriaMetrics and vmalert | not tried; the rules read what they recorded over 15 minutes to an hour, as it may arrive late |
+| VictoriaMetrics and vmalert | not tried; records are read over 15 minutes or more, as they may arrive late |
 
 ## Why they are as they are
 
 - **BedrockCustomizationJobFailed** does not ask whether a job ended within the hour: one that failed in an outage of
   two hours would never be told of.
-- **BedrockCustomizationJobWaiting** leaves a job in a queue that moves alone for {jobQueued}: twelve jobs submitted at once
-  would wake somebody for eleven that are well.
-- **BedrockCustomizationJobSlow** lasts until the training has ended: what is expected of it changes as others complete.
-  Where the 0.95 quantile of the peers is more than 2.4 times their median, that ratio to the power of 1.25 takes the
-  place of {subtaskSlow}: such lengths have tails that a fixed factor would alert on.
+- **BedrockCustomizationJobWaiting** leaves a job in a queue that moves alone for {jobQueued}: twelve jobs submitted
+  at once would wake somebody for eleven that are well.
+- **BedrockCustomizationJobSlow** lasts until the training has ended: what is expected of it changes as others
+  complete. Where the 0.95 quantile of the peers is more than 2.4 times their median, that ratio to the power of 1.25
+  takes the place of {subtaskSlow}: such lengths have tails that a fixed factor would alert on.
 - **BedrockCustomizationJobStopping** does not trust the time of the last modification alone, as no document says that
   AWS modifies a job when it is told to stop.
 - **BedrockExporterTargetStale** goes by how long walks have failed, not by the age of the last good one: that would
@@ -146,8 +149,8 @@ QUALITY = """\
 
 ## Signal quality
 
-These figures are of the rules before trainings were compared with trainings, and before the alerts on validation and data
-processing: the year has yet to be run again.
+These figures are of the rules before trainings were compared with trainings, and before the alerts on validation and
+data processing: the year has yet to be run again.
 
 `make signal-quality` simulates {days} days of one account, with {jobs:,} jobs and those of a month before: lengths as
 they were recorded of the service, some waits of up to 100 minutes and stops of up to 50, trainings of 14 hours and

@@ -115,6 +115,7 @@ def _page() -> str:
         + REST.replace("{profile}", profile)
         .replace("{missed}", _missed(document["rows"]))
         .replace("{sizes}", _sizes(document["seen"]))
+        + _budget(json.loads((DOCS / "budget.json").read_text(encoding="utf-8")))
     )
 
 
@@ -126,6 +127,34 @@ def _missed(rows: list[dict[str, Any]]) -> str:
         if row["reached"] is False
     ]
     return "".join(["## What was not reached\n\n", *lines, "\n## By the number of jobs\n\n"]) if lines else ""
+
+
+BUDGET = """
+## Calls for details and tags
+
+From a start, with `details.enabled` and one key in `job_series.tags`, `job_series.max_jobs` above the number of jobs,
+and the defaults besides: 20 calls after each walk of a target (`calls_per_walk`), 5 a second in the whole process
+(`calls_per_second`), a walk a minute. Every twentieth of the jobs that ended within `job_series.retain` (14 days) has
+failed. Time is virtual, a call takes 0.3 s; `PYTHONPATH=tests python -m benchmarks.budget` counts anew, in a minute.
+Later it is two calls for a job that ends, and four a day for the tags of one that runs.
+
+| targets | ended jobs | failed | calls in all | most in a minute | every failed job has its reason | all is known |
+|--:|--:|--:|--:|--:|---|---|
+"""
+
+
+def _budget(measured: list[dict[str, int]]) -> str:
+    """What calls for details cost, and when the reasons are there."""
+    rows = [
+        f"| {each['targets']:,} | {each['ended_jobs']:,} | {each['failed_jobs']:,} | {each['calls']:,} "
+        f"| {each['most_per_minute']:,} | after {_after(each['reasons_after'])} | after {_after(each['all_after'])} |\n"
+        for each in measured
+    ]
+    return "".join([BUDGET, *rows])
+
+
+def _after(seconds: int) -> str:
+    return f"{seconds} s" if seconds < 300 else f"{seconds / 60:.0f} min"
 
 
 def _sizes(seen: dict[str, list[dict[str, float]]]) -> str:

@@ -7,14 +7,15 @@ import logging
 from collections.abc import Callable
 from functools import partial
 from itertools import islice
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from exporter.errors import FailureReason, WalkError, describe_bug
 from exporter.fleet.details import NOT_FOUND, Call, Details
 from exporter.fleet.turns import Turns
 from exporter.jobs.details import JobDetails, Tags
 from exporter.jobs.snapshot import Snapshot
-from exporter.work import Worker
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -34,19 +35,27 @@ class Reader(Protocol):
         ...
 
 
+class Runner(Protocol):
+    """Runs blocking work beside the event loop: a `work.Worker`, or a test's stand-in."""
+
+    async def run(self, work: Callable[[], T], timeout: float) -> T:
+        """What the work returns; raises `WalkError` if it takes longer than `timeout` seconds."""
+        ...
+
+
 class Asker:
     """Asks about the jobs of one target. Its owner is the target's loop, which holds the answers.
 
     Args:
         reader: what to read with.
         turns: shared by all targets.
-        name: what the threads are called.
+        runner: runs what blocks.
     """
 
-    def __init__(self, reader: Reader, turns: Turns, name: str) -> None:
+    def __init__(self, reader: Reader, turns: Turns, runner: Runner) -> None:
         self._reader = reader
         self._turns = turns
-        self._worker = Worker(name, "check the network, DNS and the proxy")
+        self._runner = runner
         self._task: asyncio.Task[None] | None = None
         self._calls: list[Call] = []  # those of the round to come
         self._asked: Call | None = None  # the one under way; None while it waits for its turn
@@ -107,7 +116,7 @@ class Asker:
         """The answer to a call, or why there is none."""
         ask = self._reader.details if call.kind == "details" else self._reader.tags
         try:
-            answer = await self._worker.run(partial(_ask, ask, call.job.job_arn), TIMEOUT)
+            answer = await self._runner.run(partial(_ask, ask, call.job.job_arn), TIMEOUT)
         except WalkError as error:
             _log.debug("no details", extra={"job": call.job.job_arn, "reason": error.reason, "detail": error.message})
             return str(error.reason)

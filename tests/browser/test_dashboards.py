@@ -1,7 +1,6 @@
 """What people see on the dashboards: tables, numbers and bars as Grafana's own libraries draw them, in Chromium."""
 
 import html
-import os
 import re
 import time
 from collections.abc import Iterator
@@ -13,10 +12,7 @@ from e2e.processes import Prometheus, clean_environment, prometheus, serving, wa
 from exporter.jobs.families import JOBS_PREFIX
 from tools import pictures
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif("BROWSER" not in os.environ, reason="npm and Chromium are needed; `make test-browser` runs it"),
-]
+pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
 SECONDS = 1800
 

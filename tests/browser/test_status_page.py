@@ -1,7 +1,6 @@
 """The status page in Chromium: what people see, with every width, mode and tool that they have."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -23,10 +22,7 @@ from exporter.web.routes import Site
 from tools.browser import chromium, look, picture
 from tools.pictures import ROOT
 
-pytestmark = [
-    pytest.mark.e2e,
-    pytest.mark.skipif("BROWSER" not in os.environ, reason="npm and Chromium are needed; `make test-browser` runs it"),
-]
+pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
 PHONE, DESK = 360, 1100
 

@@ -11,6 +11,7 @@ from exporter.fleet.details import Call, Details
 from exporter.fleet.turns import Turns
 from exporter.jobs.details import DetailSettings, JobDetails, Tags
 from exporter.jobs.snapshot import Snapshot
+from exporter.work import Worker
 
 SETTINGS = DetailSettings(enabled=True, calls_per_walk=20)
 COMPLETED = [job(f"completed-{number}", status="Completed", end_time=at(-number * HOUR)) for number in (1, 2, 3)]
@@ -63,7 +64,7 @@ def test_a_job_that_fails_meanwhile_is_next() -> None:
     reader = Reader()
 
     async def work() -> None:
-        owner = Owner(Asker(reader, Turns(1000), "test"))
+        owner = Owner(Asker(reader, Turns(1000), Worker("test", "wait")))
         owner.walked(snapshot_of(*COMPLETED))
         while not reader.asked:
             await asyncio.sleep(0.001)
@@ -82,7 +83,7 @@ def test_a_failure_ends_the_round() -> None:
     reader.may.set()
 
     async def work() -> Details:
-        owner = Owner(Asker(reader, Turns(1000), "test"))
+        owner = Owner(Asker(reader, Turns(1000), Worker("test", "wait")))
         for _ in range(2):
             owner.over.clear()
             owner.walked(snapshot_of(*COMPLETED))
