@@ -162,7 +162,7 @@ The provider is the OIDC provider of your cluster. Annotate the service account 
 | details, tags | the details and tags of one job can be read; only with `details.enabled` and `job_series.tags` |
 
 ✘ is a check that failed; below the table is what to do about it, once for all targets with the same problem. `?` is a check
-that could not be made, mostly because an earlier one failed. `–` is a check that is not needed: STS cannot identify an API
+that could not be made, mostly because an earlier one failed. A dash is a check that is not needed: STS cannot identify an API
 key for Amazon Bedrock, for example. A region without model customization is ✘, although the exporter copes with it: it asks
 once an hour, `bedrock_exporter_target_up` is 0 with the reason `unsupported_region`, and no alert fires.
 
