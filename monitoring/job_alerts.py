@@ -12,7 +12,6 @@ from monitoring.rule import (
     LAST_GOOD_RECORDING,
     ONE_JOB_LABELS,
     PLACE,
-    RECENT,
     TARGET_UP,
     Alert,
     Recording,
@@ -81,17 +80,24 @@ and on ({_PEERS})
     "base model and type has begun one within $jobWaiting.",
 )
 
-JOB_RECORDINGS = (LAST_GOOD_RECORDING, _QUEUED_RECORDING)
+_GOOD_BEFORE = f"{LAST_GOOD}_before"
+_GOOD_BEFORE_RECORDING = Recording(
+    _GOOD_BEFORE,
+    f"""\
+max without ($replica) (max_over_time({series(LAST_GOOD)}[7d:61m] offset $jobFailed))
+or
+max without ($replica) (last_over_time({TARGET_UP}[1h])) * 0 + time() - $jobFailed_seconds""",
+    "The same as it was known $jobFailed ago, or within a week before; of a new target, that moment. Steps of 61 "
+    "minutes, as evaluations that are minutes apart could miss every step of an hour.",
+)
+
+JOB_RECORDINGS = (LAST_GOOD_RECORDING, _GOOD_BEFORE_RECORDING, _QUEUED_RECORDING)
 """What the alerts on jobs build on."""
 
 _FAILED = f"""\
 (
   {indented(_seen(f"clamp_min(time() - {of_jobs('job_ended_timestamp_seconds')}, 1)", "Failed"))}
-  < ignoring ({ONE_JOB_LABELS}) group_left ()
-    (
-      time() - max without ($replica) (max_over_time({series(LAST_GOOD)}[7d:15m] offset $jobFailed))
-      or {indented(RECENT, 6)} * 0 + $jobFailed_seconds
-    ) + 300
+  < ignoring ({ONE_JOB_LABELS}) group_left () (time() - {series(_GOOD_BEFORE)} + 300)
 )"""
 _FAILED_VALIDATION = of_jobs("subtask_status", 'subtask="validation", status="Failed"')
 _IN_VALIDATION = f"on ({_ONE_JOB}) {_FAILED_VALIDATION}"

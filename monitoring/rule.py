@@ -124,14 +124,6 @@ TARGET_UP = of_exporter("target_up")
 ONE_JOB_LABELS = ", ".join((*JOB_LABELS, "subtask"))
 """The labels of a job's series beyond those of its target's."""
 
-RECENT = f"""\
-(
-  max without ($replica) ({TARGET_UP})
-  or
-  max without ($replica) (last_over_time({TARGET_UP}[1h])) * 0
-)"""
-"""1 if the last walk of a target was good; 0 if not, and while nobody knows: for an hour after it was last seen."""
-
 LAST_GOOD = f"target:{EXPORTER_PREFIX}target_last_success_timestamp_seconds:known"
 
 LAST_GOOD_RECORDING = Recording(
@@ -160,7 +152,11 @@ def held(alert: Alert) -> str:
     return f"""\
 {alert.expr}
 or
-(last_over_time({record}[1h]) > 0 and ignoring ({ONE_JOB_LABELS}) {RECENT} == 0)
+(
+  last_over_time({record}[1h]) > 0
+  and on (aws_account_id, aws_region) last_over_time({TARGET_UP}[1h])
+  unless on (aws_account_id, aws_region) {TARGET_UP} == 1
+)
 or
 (max_over_time({record}[1h]) > 0) * 0 - 1"""
 

@@ -154,6 +154,21 @@ def test_ingress() -> None:
     assert one("Ingress", {"ingress": {"enabled": True}})["spec"] == {"rules": [everything]}
 
 
+def test_http_route() -> None:
+    """It leads to the Service, by a port that it has, from the gateways and paths that are named."""
+    values = values_of(CHART / "ci" / "http-route-values.yaml")
+    service = one("Service", values)
+    (port,) = service["spec"]["ports"]
+    backends = [{"name": service["metadata"]["name"], "port": port["port"]}]
+    route = values["httpRoute"]
+    assert one("HTTPRoute", values)["spec"] == {
+        "parentRefs": route["parentRefs"],
+        "hostnames": route["hostnames"],
+        "rules": [{"backendRefs": backends, "matches": route["matches"]}],
+    }
+    assert one("HTTPRoute", {"httpRoute": {"enabled": True}})["spec"] == {"rules": [{"backendRefs": backends}]}
+
+
 def test_metadata() -> None:
     """Each object has the annotations of all and its own, and its own labels; all are in the namespace."""
     rendered = objects(values_of(CHART / "ci" / "metadata-values.yaml"))

@@ -147,6 +147,8 @@ def test_every_good_configuration_arrives_as_it_is(file: Path) -> None:
 
 BEYOND_THE_SCHEMA = {
     "tags-clash",
+    "two-documents",
+    "unclosed-variable",
     "account-of-role",
     "discovery-no-region",
     "discovery-regions",

@@ -1,7 +1,8 @@
 """Renders the dashboards with Grafana's own libraries, in headless Chromium, from what a Prometheus answers.
 
-`python -m tools.pictures http://127.0.0.1:9090` writes docs/dashboards/*.png; tests look into the same pages. It needs
-npm, which installs the libraries of tools/grafana, and Chromium.
+`python -m tools.pictures http://127.0.0.1:9090 1800` writes docs/dashboards/*.png, of the last 1,800 seconds; tests
+look into the same pages. It needs npm, which installs the libraries of tools/grafana, Chromium, and for pictures
+pngquant.
 """
 
 from __future__ import annotations
@@ -174,6 +175,7 @@ def main(prometheus: str, seconds: int = 1800) -> None:
         picture = ROOT / "docs" / "dashboards" / f"{name}.png"
         # Headless Chromium's window is 87 pixels lower than it is told.
         chromium(file, f"--screenshot={picture}", height=height_of(board) + 100)
+        _run("pngquant", "--force", "--skip-if-larger", "--output", picture, "--", picture, cwd=into)
         print(f"wrote {picture}")
 
 
@@ -185,4 +187,4 @@ def longest_waiting(prometheus: str) -> str:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], *map(int, sys.argv[2:]))

@@ -29,6 +29,11 @@ class Shard:
 
         Two targets with one configured identity always share a shard, so that it can tell that they are the same.
         """
-        account, region = identity(target, None)
-        key = f"{account} {region} ".encode()
-        return self.index == max(range(self.total), key=lambda shard: blake2b(key + b"%d" % shard).digest())
+        return self.index == owner(target, self.total)
+
+
+def owner(target: Target, total: int) -> int:
+    """The index of the shard that a target belongs to, of as many as there are."""
+    account, region = identity(target, None)
+    key = f"{account} {region} ".encode()
+    return max(range(total), key=lambda shard: blake2b(key + b"%d" % shard).digest())

@@ -14,6 +14,11 @@ groups:
           max without ({{ $replica }}) (bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1) * 0 + time()
           or
           max without ({{ $replica }}) (max_over_time(target:bedrock_exporter_target_last_success_timestamp_seconds:known{{ "{" }}{{ $scope }}}[1h])) > time() - 691200
+      - record: target:bedrock_exporter_target_last_success_timestamp_seconds:known_before
+        expr: |-
+          max without ({{ $replica }}) (max_over_time(target:bedrock_exporter_target_last_success_timestamp_seconds:known{{ "{" }}{{ $scope }}}[7d:61m] offset {{ $thresholds.jobFailed }}))
+          or
+          max without ({{ $replica }}) (last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}}[1h])) * 0 + time() - {{ include "bedrock-customization-exporter.rules.seconds" $thresholds.jobFailed }}
       - record: customization_job:bedrock_model_customization_job_info:queued
         expr: |-
           max by (aws_account_id, aws_region, customization_type, base_model, job_id) (bedrock_model_customization_job_info{{ "{" }}{{ $scope }}} and on (aws_account_id, aws_region, job_id) bedrock_model_customization_job_waiting_seconds{{ "{" }}{{ $scope }}})
@@ -36,23 +41,15 @@ groups:
               and ignoring (status, subtask) bedrock_model_customization_job_status{{ "{" }}{{ $scope }}, status="Failed"} == 1
               and ignoring (job_id, job_name, customization_type, subtask) bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1
             )
-            < ignoring (job_id, job_name, customization_type, subtask) group_left ()
-              (
-                time() - max without ({{ $replica }}) (max_over_time(target:bedrock_exporter_target_last_success_timestamp_seconds:known{{ "{" }}{{ $scope }}}[7d:15m] offset {{ $thresholds.jobFailed }}))
-                or (
-                  max without ({{ $replica }}) (bedrock_exporter_target_up{{ "{" }}{{ $scope }}})
-                  or
-                  max without ({{ $replica }}) (last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}}[1h])) * 0
-                ) * 0 + {{ include "bedrock-customization-exporter.rules.seconds" $thresholds.jobFailed }}
-              ) + 300
+            < ignoring (job_id, job_name, customization_type, subtask) group_left () (time() - target:bedrock_exporter_target_last_success_timestamp_seconds:known_before{{ "{" }}{{ $scope }}} + 300)
           )
           unless on (aws_account_id, aws_region, job_id) bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, subtask="validation", status="Failed"}
           or
-          (last_over_time(customization_job:bedrock_model_customization_job_status:failed{{ "{" }}{{ $scope }}}[1h]) > 0 and ignoring (job_id, job_name, customization_type, subtask) (
-            max without ({{ $replica }}) (bedrock_exporter_target_up{{ "{" }}{{ $scope }}})
-            or
-            max without ({{ $replica }}) (last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}}[1h])) * 0
-          ) == 0)
+          (
+            last_over_time(customization_job:bedrock_model_customization_job_status:failed{{ "{" }}{{ $scope }}}[1h]) > 0
+            and on (aws_account_id, aws_region) last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}}[1h])
+            unless on (aws_account_id, aws_region) bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1
+          )
           or
           (max_over_time(customization_job:bedrock_model_customization_job_status:failed{{ "{" }}{{ $scope }}}[1h]) > 0) * 0 - 1
       - alert: BedrockCustomizationJobFailed
@@ -76,23 +73,15 @@ groups:
               and ignoring (status, subtask) bedrock_model_customization_job_status{{ "{" }}{{ $scope }}, status="Failed"} == 1
               and ignoring (job_id, job_name, customization_type, subtask) bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1
             )
-            < ignoring (job_id, job_name, customization_type, subtask) group_left ()
-              (
-                time() - max without ({{ $replica }}) (max_over_time(target:bedrock_exporter_target_last_success_timestamp_seconds:known{{ "{" }}{{ $scope }}}[7d:15m] offset {{ $thresholds.jobFailed }}))
-                or (
-                  max without ({{ $replica }}) (bedrock_exporter_target_up{{ "{" }}{{ $scope }}})
-                  or
-                  max without ({{ $replica }}) (last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}}[1h])) * 0
-                ) * 0 + {{ include "bedrock-customization-exporter.rules.seconds" $thresholds.jobFailed }}
-              ) + 300
+            < ignoring (job_id, job_name, customization_type, subtask) group_left () (time() - target:bedrock_exporter_target_last_success_timestamp_seconds:known_before{{ "{" }}{{ $scope }}} + 300)
           )
           and on (aws_account_id, aws_region, job_id) bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, subtask="validation", status="Failed"}
           or
-          (last_over_time(customization_job:bedrock_model_customization_job_status:failed_validation{{ "{" }}{{ $scope }}}[1h]) > 0 and ignoring (job_id, job_name, customization_type, subtask) (
-            max without ({{ $replica }}) (bedrock_exporter_target_up{{ "{" }}{{ $scope }}})
-            or
-            max without ({{ $replica }}) (last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}}[1h])) * 0
-          ) == 0)
+          (
+            last_over_time(customization_job:bedrock_model_customization_job_status:failed_validation{{ "{" }}{{ $scope }}}[1h]) > 0
+            and on (aws_account_id, aws_region) last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}}[1h])
+            unless on (aws_account_id, aws_region) bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1
+          )
           or
           (max_over_time(customization_job:bedrock_model_customization_job_status:failed_validation{{ "{" }}{{ $scope }}}[1h]) > 0) * 0 - 1
       - alert: BedrockCustomizationJobFailedValidation
@@ -123,11 +112,11 @@ groups:
             and ignoring (job_id, job_name, customization_type, subtask) bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1
           )
           or
-          (last_over_time(customization_job:bedrock_model_customization_subtask_duration_seconds:stuck{{ "{" }}{{ $scope }}}[1h]) > 0 and ignoring (job_id, job_name, customization_type, subtask) (
-            max without ({{ $replica }}) (bedrock_exporter_target_up{{ "{" }}{{ $scope }}})
-            or
-            max without ({{ $replica }}) (last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}}[1h])) * 0
-          ) == 0)
+          (
+            last_over_time(customization_job:bedrock_model_customization_subtask_duration_seconds:stuck{{ "{" }}{{ $scope }}}[1h]) > 0
+            and on (aws_account_id, aws_region) last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}}[1h])
+            unless on (aws_account_id, aws_region) bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1
+          )
           or
           (max_over_time(customization_job:bedrock_model_customization_subtask_duration_seconds:stuck{{ "{" }}{{ $scope }}}[1h]) > 0) * 0 - 1
       - alert: BedrockCustomizationJobStuck
@@ -150,11 +139,11 @@ groups:
           unless on (aws_account_id, aws_region, job_id)
             (bedrock_model_customization_job_waiting_seconds{{ "{" }}{{ $scope }}} <= {{ include "bedrock-customization-exporter.rules.seconds" $thresholds.jobQueued }} and on (aws_account_id, aws_region, job_id) customization_job:bedrock_model_customization_job_info:queued{{ "{" }}{{ $scope }}})
           or
-          (last_over_time(customization_job:bedrock_model_customization_job_waiting_seconds:stuck{{ "{" }}{{ $scope }}}[1h]) > 0 and ignoring (job_id, job_name, customization_type, subtask) (
-            max without ({{ $replica }}) (bedrock_exporter_target_up{{ "{" }}{{ $scope }}})
-            or
-            max without ({{ $replica }}) (last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}}[1h])) * 0
-          ) == 0)
+          (
+            last_over_time(customization_job:bedrock_model_customization_job_waiting_seconds:stuck{{ "{" }}{{ $scope }}}[1h]) > 0
+            and on (aws_account_id, aws_region) last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}}[1h])
+            unless on (aws_account_id, aws_region) bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1
+          )
           or
           (max_over_time(customization_job:bedrock_model_customization_job_waiting_seconds:stuck{{ "{" }}{{ $scope }}}[1h]) > 0) * 0 - 1
       - alert: BedrockCustomizationJobWaiting
@@ -189,11 +178,11 @@ groups:
             and ignoring (job_id, job_name, customization_type, subtask) bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1
           )
           or
-          (last_over_time(customization_job:bedrock_model_customization_job_time_since_last_modified_seconds:stuck{{ "{" }}{{ $scope }}}[1h]) > 0 and ignoring (job_id, job_name, customization_type, subtask) (
-            max without ({{ $replica }}) (bedrock_exporter_target_up{{ "{" }}{{ $scope }}})
-            or
-            max without ({{ $replica }}) (last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}}[1h])) * 0
-          ) == 0)
+          (
+            last_over_time(customization_job:bedrock_model_customization_job_time_since_last_modified_seconds:stuck{{ "{" }}{{ $scope }}}[1h]) > 0
+            and on (aws_account_id, aws_region) last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}}[1h])
+            unless on (aws_account_id, aws_region) bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1
+          )
           or
           (max_over_time(customization_job:bedrock_model_customization_job_time_since_last_modified_seconds:stuck{{ "{" }}{{ $scope }}}[1h]) > 0) * 0 - 1
       - alert: BedrockCustomizationJobNotProgressing
@@ -248,11 +237,11 @@ groups:
             and ignoring (job_id, job_name, customization_type, subtask) bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1
           ) and last_over_time(customization_job:bedrock_model_customization_job_duration_seconds:slow{{ "{" }}{{ $scope }}}[1h]) > 0)
           or
-          (last_over_time(customization_job:bedrock_model_customization_job_duration_seconds:slow{{ "{" }}{{ $scope }}}[1h]) > 0 and ignoring (job_id, job_name, customization_type, subtask) (
-            max without ({{ $replica }}) (bedrock_exporter_target_up{{ "{" }}{{ $scope }}})
-            or
-            max without ({{ $replica }}) (last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}}[1h])) * 0
-          ) == 0)
+          (
+            last_over_time(customization_job:bedrock_model_customization_job_duration_seconds:slow{{ "{" }}{{ $scope }}}[1h]) > 0
+            and on (aws_account_id, aws_region) last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}}[1h])
+            unless on (aws_account_id, aws_region) bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1
+          )
           or
           (max_over_time(customization_job:bedrock_model_customization_job_duration_seconds:slow{{ "{" }}{{ $scope }}}[1h]) > 0) * 0 - 1
       - alert: BedrockCustomizationJobSlow
@@ -278,11 +267,11 @@ groups:
           unless
             max without ({{ $replica }}, status) (max_over_time(bedrock_model_customization_job_status{{ "{" }}{{ $scope }}, status="InProgress"}[{{ $thresholds.jobStopping }}])) == 1
           or
-          (last_over_time(customization_job:bedrock_model_customization_job_status:stopping{{ "{" }}{{ $scope }}}[1h]) > 0 and ignoring (job_id, job_name, customization_type, subtask) (
-            max without ({{ $replica }}) (bedrock_exporter_target_up{{ "{" }}{{ $scope }}})
-            or
-            max without ({{ $replica }}) (last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}}[1h])) * 0
-          ) == 0)
+          (
+            last_over_time(customization_job:bedrock_model_customization_job_status:stopping{{ "{" }}{{ $scope }}}[1h]) > 0
+            and on (aws_account_id, aws_region) last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}}[1h])
+            unless on (aws_account_id, aws_region) bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1
+          )
           or
           (max_over_time(customization_job:bedrock_model_customization_job_status:stopping{{ "{" }}{{ $scope }}}[1h]) > 0) * 0 - 1
       - alert: BedrockCustomizationJobStopping

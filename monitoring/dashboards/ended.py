@@ -101,7 +101,7 @@ def ended() -> list[parts.Panel]:
             },
             [
                 Column("job_name", "Job", link=JOB_LINK),
-                Column("A", "Failed at", units.DatetimeISO),
+                Column("A", "Failed at", units.DatetimeISO, width=170),
                 Column("reason", "Reason"),
                 Column("B", "After", units.Seconds),
                 Column("customization_type", "Type"),

@@ -96,7 +96,7 @@ def _targets() -> list[parts.Panel]:
                 "B": FAILURE,
                 "C": AGE,
                 "D": f"time() - {one(TARGET, of_targets('target_last_walk_timestamp_seconds'))}",
-                "E": f"sum by ({TARGET}) ({_failures('$__range')})",
+                "E": f"round(sum by ({TARGET}) ({_failures('$__range')}))",
                 "F": one(TARGET, of_targets("target_walk_jobs")),
                 "G": one(TARGET, of_targets("target_walk_pages")),
                 "H": one(TARGET, of_targets("target_job_series_omitted")),

@@ -55,13 +55,13 @@ aws: {{max_attempts: 1}}
 """
 VALUES: dict[str, Any] = {
     "config": yaml.safe_load(CONFIG),
-    "prometheusRule": {"enabled": True, "labelsFromTags": {"team": "team"}},
+    "prometheusRule": {"enabled": True, "labelsFromTags": {"team": "team"}, "selector": ""},
 }
 SHORTER = {
-    "offset 1h": "offset 10s",  # BedrockCustomizationJobFailed: how long it lasts,
-    "* 0 + 3600": "* 0 + 10",  # the same for a target that is new,
-    ") + 300": ") + 2",  # and what a walk may take
-    "target_up[5m]": "target_up[3s]",  # BedrockExporterTargetDown and BedrockExporterTargetStale: what is bridged;
+    "[7d:61m] offset 12h": "[10m:1s] offset 10s",  # BedrockCustomizationJobFailed: how long it lasts,
+    "- 43200": "- 10",  # the same for a target that is new,
+    " + 300)": " + 2)",  # and what a walk may take
+    "}[5m]": "}[3s]",  # BedrockExporterTargetDown and BedrockExporterTargetStale: what is bridged;
     "for: 10m": "for: 5s",  # longer than that, as it must be, since a new exporter does not know its account at first
     "for: 15m": "for: 10s",
 }

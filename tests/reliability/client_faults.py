@@ -135,19 +135,19 @@ ROWS = [
         "SIGTERM or Ctrl-C while it starts",
         "it ends at once, with exit code 143 or 130",
         NOTHING,
-        "tests/test_cli.py::test_a_signal_while_it_loads_ends_it_at_once[SIGTERM]",
+        "tests/command_line/test_processes.py::test_a_signal_while_it_loads_ends_it_at_once[SIGTERM]",
     ),
     Row(
         "standard error is a pipe that nobody reads",
         "scrapes go on, `bedrock_exporter_log_lines_dropped_total` counts what is lost; SIGTERM ends it within 5 s",
         NOTHING,
-        "tests/test_cli.py::test_nobody_reads_standard_error",
+        "tests/command_line/test_processes.py::test_nobody_reads_standard_error",
     ),
     Row(
         "the port is taken",
         "exit code 1",
         "`can't start`, “can't listen on …: Address already in use; choose another with --web.listen-address”",
-        "tests/test_cli.py::test_a_port_that_is_taken_ends_with_1",
+        "tests/command_line/test_cli.py::test_a_port_that_is_taken_ends_with_1",
     ),
     Row(
         "listening on IPv6",

@@ -3,8 +3,8 @@
 from reliability.rows import Row
 
 _LIFE = "tests/reliability/test_long_life.py::"
-_OURS = "tests/bedrock/test_credentials.py::"
-_WILD = "tests/test_wild_input.py::"
+_OURS = "tests/bedrock/test_aws_configuration.py::"
+_WILD = "tests/wild/test_"
 _DOWN = '`msg="target is down" reason={}`'
 
 ROWS = [
@@ -99,25 +99,25 @@ ROWS = [
         "the list is any JSON or any bytes, in any pages",
         "a snapshot, or one of the reasons but `internal`; `/metrics` can be parsed in both formats, `/` is a page",
         _DOWN.format("malformed_response") + " or another one",
-        f"{_WILD}test_any_list_is_a_snapshot_or_a_reason",
+        f"{_WILD}aws.py::test_any_list_is_a_snapshot_or_a_reason",
     ),
     Row(
         "Bedrock, or what stands in its place, answers with any status, headers and body",
         "one of the reasons; `internal` only where the service itself gives an error that has no reason of its own",
         _DOWN.format("…") + ", at most a thousand characters of what came",
-        f"{_WILD}test_any_answer_of_bedrock_has_a_reason",
+        f"{_WILD}aws.py::test_any_answer_of_bedrock_has_a_reason",
     ),
     Row(
         "STS, or what stands in its place, answers anything",
         "without a role nothing but `aws_account_id` as the jobs say it, or `unknown`; with a role one of the reasons",
         _DOWN.format("…"),
-        f"{_WILD}test_any_answer_of_sts_has_a_reason",
+        f"{_WILD}aws.py::test_any_answer_of_sts_has_a_reason",
     ),
     Row(
         "a client sends any bytes, or a request with anything wrong in it",
         "200, 400, 404, 405 or 503, or a closed connection; the next client is served",
         "—",
-        f"{_WILD}test_any_request_has_a_status_or_no_answer",
+        f"{_WILD}clients.py::test_any_request_has_a_status_or_no_answer",
     ),
     Row(
         "any text as configuration file",
@@ -129,6 +129,6 @@ ROWS = [
         "any flags",
         "exit code 0, 1 or 2 and never a traceback; a word on standard error with 2",
         "—",
-        f"{_WILD}test_any_flags_end_as_documented",
+        f"{_WILD}flags.py::test_any_flags_end_as_documented",
     ),
 ]

@@ -22,7 +22,9 @@ import pytest
 from exporter.app import App
 from exporter.config.resolve import load
 from exporter.log import Formatter
-from reliability.aws_faults import FAULTS, Fault, short_role
+from reliability.aws_faults import FAULTS
+from reliability.fault import Fault
+from reliability.injections import short_role
 from reliability.scene import EPOCH, GOOD, NEWS, Aws, Clock, Names, Page, of_jobs, pages, running, sample
 
 pytestmark = pytest.mark.e2e

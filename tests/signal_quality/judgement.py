@@ -22,7 +22,7 @@ LATE = 10 * MINUTE
 """An alert has to begin and to cease within this time of when it should."""
 
 RIGHT = {
-    Trouble.FAILED: {"BedrockCustomizationJobFailed"},
+    Trouble.FAILED: {"BedrockCustomizationJobFailed", "BedrockCustomizationJobFailedValidation"},
     Trouble.BETWEEN: {"BedrockCustomizationJobWaiting"},
     Trouble.STILL: {"BedrockCustomizationJobNotProgressing", "BedrockCustomizationJobSlow"},
     Trouble.SLOW: {"BedrockCustomizationJobNotProgressing", "BedrockCustomizationJobSlow"},

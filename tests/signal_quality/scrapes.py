@@ -73,9 +73,9 @@ class Tape:
     def __init__(self, rules: str, origin: float) -> None:
         names = {family.name for family in FAMILIES} | {"up", *re.findall(r"bedrock_exporter_\w+", rules)}
         self._selectors: dict[str, set[str]] = defaultdict(set)
-        for name, label in re.findall(r"(?<![\w:])(\w+)(?:\{(\w+=\"\w+\")\})?", rules):
+        for name, matchers in re.findall(r"(?<![\w:])(\w+)\{(.*?)\}", rules):
             if name in names:
-                self._selectors[name].add(label)
+                self._selectors[name].add((re.findall(r"\w+=\"\w+\"", matchers) or [""])[-1])
         self._origin = origin
         self._current: dict[str, dict[str, tuple[int, Shown]]] = defaultdict(dict)
         self.series: dict[str, list[Stretch]] = defaultdict(list)

@@ -1,36 +1,26 @@
-"""Whatever AWS, a client or a user sends, what comes of it is one of the documented things. Configuration files have
-their own such tests in `tests/config`."""
+"""Whatever AWS sends, what comes of it is one of the documented things."""
 
-import asyncio
-import contextlib
 import gc
-import io
 import itertools
 import json
 import logging
-import os
 import re
 import socket
-import threading
 from collections.abc import Iterator
-from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from bedrock.peers import Peer, read_head
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
+from wild.bounded import bounded
 
-from exporter import cli
-from exporter.app import App
 from exporter.bedrock.clients import Clients
 from exporter.bedrock.pages import TargetReader
 from exporter.bedrock.settings import AwsSettings
 from exporter.bedrock.wire import JobPage, read_page
-from exporter.config.resolve import load
 from exporter.errors import FailureReason, WalkError
 from exporter.fleet.page import compose
 from exporter.fleet.state import Failed, TargetState, Walked, advance
@@ -39,10 +29,8 @@ from exporter.jobs.page import Format
 from exporter.jobs.snapshot import Budget
 from exporter.targets.target import AssumeRole, Target
 from exporter.telemetry import Telemetry
-from exporter.web.address import Address
 from exporter.web.pages import status_page
 from exporter.web.selection import Selection
-from exporter.web.server import Server
 from exporter.web.status import status
 
 NOW = 1_790_000_000.0
@@ -52,14 +40,6 @@ ROLE = f"arn:aws:iam::{OTHER}:role/bedrock-exporter"
 TARGET = Target("targets[0]", "us-east-1", labels=(("team", '50 % of "us"\\\n'),))
 DOCUMENTED = set(FailureReason) - {FailureReason.INTERNAL, FailureReason.DUPLICATE_TARGET}
 
-
-def bounded(examples: int) -> settings:
-    """So many examples; they start servers and threads, so that the time of one says nothing."""
-    unwanted = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
-    return settings(deadline=None, max_examples=examples, suppress_health_check=unwanted)
-
-
-# AWS ------------------------------------------------------------------------------------------------------------------
 
 ANY_TEXT = st.text(st.characters(), max_size=12)
 """With NUL, line feeds, quotes and halves of surrogate pairs."""
@@ -330,217 +310,3 @@ def test_any_answer_of_sts_has_a_reason(wild: Wild, answer: bytes) -> None:
     is_published(in_role)
     assert isinstance(own, Walked), own.message
     assert own.account_id is None
-
-
-# Clients --------------------------------------------------------------------------------------------------------------
-
-STATUSES = {200, 400, 404, 405, 417, 503}
-"""All that the routes and aiohttp's parser have to say."""
-
-
-class Faults(logging.Handler):
-    """Every record that tells of something which went wrong in the exporter."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.WARNING)
-        self.told: list[str] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        self.told.append(logging.Formatter().format(record))
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[tuple[str, int]]:
-    """The address of a real server, in a thread with a loop of its own."""
-    started: list[Any] = []
-    ready = threading.Event()
-
-    async def serve() -> None:
-        loaded = load("", file="f", environ={}, default_region=lambda _: "us-east-1", known_regions=())
-        server = Server(App(loaded).site)
-        (place,) = await server.start([Address("127.0.0.1", 0)])
-        end = asyncio.Event()
-        started.extend((place, asyncio.get_running_loop(), end))
-        ready.set()
-        await end.wait()
-        await server.stop()
-
-    thread = threading.Thread(target=asyncio.run, args=(serve(),))
-    thread.start()
-    assert ready.wait(10)
-    place, loop, end = started
-    yield place.host, place.port
-    loop.call_soon_threadsafe(end.set)
-    thread.join(10)
-
-
-TOKEN = st.text("!#$%&'*+-.^_`|~aZ09", min_size=1, max_size=8)
-PATH = st.sampled_from(
-    ["/", "/metrics", "/-/healthy", "/-/ready", "/nothing", "*", "//", "http://x/metrics", "/%", "/%00", "/\xe9", "x:1"]
-) | st.text(st.characters(max_codepoint=255), max_size=12)
-NAME = TOKEN | st.sampled_from(
-    """
-    Host Accept Accept-Encoding Content-Length Transfer-Encoding Connection Expect Upgrade Content-Encoding Content-Type
-    Cookie Range Sec-WebSocket-Key
-    """.split()  # noqa: SIM905 - a list of words is read faster
-)
-VALUE = st.text(st.characters(max_codepoint=255), max_size=12) | st.sampled_from(
-    [
-        *("x", "", "close", "keep-alive", "chunked", "gzip", "br;q=2, gzip;q=nan", "100-continue", "websocket", "h2c"),
-        *("5", "-1", "9" * 30, "*/*", "application/openmetrics-text;q=1.0.0", "text/plain;q=", "identity, chunked"),
-    ]
-)
-
-
-@st.composite
-def requests(draw: st.DrawFn) -> bytes:
-    """Requests that are good in most of their parts, then changed in some places; or any bytes."""
-    if draw(st.integers(0, 5)) == 0:
-        return draw(st.binary(max_size=80))
-    sent = b""
-    for _ in range(draw(st.integers(1, 2))):
-        method = draw(st.sampled_from(["GET", "GET", "HEAD", "POST", "OPTIONS", "CONNECT", "PRI", "get"]) | TOKEN)
-        version = draw(st.sampled_from(["HTTP/1.1", "HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "HTTP/0.9", "HTTX/1.1", ""]))
-        headers = draw(st.lists(st.tuples(NAME, VALUE), max_size=4))
-        head = "".join(
-            f"{line}\r\n" for line in [f"{method} {draw(PATH)} {version}", "Host: x", *map(": ".join, headers)]
-        )
-        sent += (
-            head.encode("latin-1")
-            + b"\r\n"
-            + draw(st.just(b"") | st.sampled_from([b"5\r\nhello\r\n0\r\n\r\n", b"hello"]))
-        )
-    for _ in range(draw(st.integers(0, 2))):
-        at = draw(st.integers(0, len(sent)))
-        sent = sent[:at] + draw(st.binary(max_size=3)) + sent[at + draw(st.integers(0, 3)) :]
-    return sent
-
-
-def exchange(place: tuple[str, int], sent: bytes, patience: float) -> bytes:
-    """Send, and read until the server closes or has nothing more to say."""
-    received = b""
-    with socket.create_connection(place, timeout=10) as client, contextlib.suppress(ConnectionError, TimeoutError):
-        client.sendall(sent)
-        client.settimeout(patience)
-        while piece := client.recv(1 << 16):
-            received += piece
-    return received
-
-
-@bounded(250)
-@given(sent=requests())
-@example(sent=b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n")
-@example(sent=b"GET / HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello")
-@example(sent=b"POST /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZ\r\n")
-@example(sent=b"GET http://[ HTTP/1.1\r\nHost: x\r\n\r\n")
-@example(sent=b"GET /" + b"x" * 10_000 + b" HTTP/1.1\r\n\r\n")
-def test_any_request_has_a_status_or_no_answer(served: tuple[str, int], sent: bytes) -> None:
-    """A client gets one of six statuses, or its connection closed; the log is silent; the next client is served."""
-    faults = Faults()
-    logging.root.addHandler(faults)
-    try:
-        received = exchange(served, sent, 0.03)
-        good = exchange(served, b"GET /-/healthy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 10)
-    finally:
-        logging.root.removeHandler(faults)
-
-    assert not received or int(received.removeprefix(b"HTTP/1.1 100 Continue\r\n\r\n").split(b" ", 2)[1]) in STATUSES
-    assert good.startswith(b"HTTP/1.1 200 ")
-    assert faults.told == []
-
-
-# Users ----------------------------------------------------------------------------------------------------------------
-
-FLAGS = [
-    *("--config.file", "--web.listen-address", "--web.telemetry-path", "--log.level", "--log.format"),
-    *("--config.check", "--once", "--demo", "--version", "--help", "--web.config.file", "--", "-h", "-"),
-]
-ARGUMENT = st.text(st.characters(exclude_characters="\0"), max_size=10)  # no argument of a process can have a NUL
-ADDRESS = st.tuples(
-    st.sampled_from(["", "127.0.0.1", "[::1]", "localhost", "[fe80::1%x]", "a..b", "x" * 64]) | ARGUMENT,
-    st.just(0) | st.integers(-1, 70_000),
-).map(lambda place: f"{place[0]}:{place[1]}")
-CHOICE = st.sampled_from(["debug", "error", "json", "logfmt", "/m", "/-/m", "/", "no-such-file", "/dev/null", "."])
-ARGUMENTS = st.lists(
-    st.sampled_from(FLAGS)
-    | CHOICE
-    | ARGUMENT
-    | st.tuples(st.sampled_from(FLAGS), CHOICE | ADDRESS | ARGUMENT).map("=".join)
-    | ADDRESS.map("--web.listen-address={}".format),
-    max_size=5,
-)
-
-
-@pytest.fixture
-def ends_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
-    """What would poll for ever ends at once, and no name leaves the machine. Gives a folder."""
-
-    async def end(_: App) -> bool:
-        return True
-
-    resolve = socket.getaddrinfo
-
-    def local_only(host: Any, *how: Any, **more: Any) -> Any:
-        with contextlib.suppress(OSError):
-            if host in {None, "localhost"}:
-                return resolve(host, *how, **more)
-            return resolve(host, *how[:4], **{**more, "flags": socket.AI_NUMERICHOST})
-        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-
-    monkeypatch.setattr(App, "run", end)
-    monkeypatch.setattr(App, "run_once", end)
-    monkeypatch.setattr(socket, "getaddrinfo", local_only)
-    monkeypatch.setattr(
-        "exporter.demo.start", lambda _: contextlib.nullcontext(SimpleNamespace(url="http://127.0.0.1:1"))
-    )
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
-    Path("config.yaml").write_text("", encoding="utf-8")
-    handlers, level = logging.root.handlers[:], logging.root.level
-    ours = logging.getLogger("exporter").level
-    yield tmp_path
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
-    logging.getLogger("exporter").setLevel(ours)
-
-
-def run(argv: list[str]) -> tuple[int, str]:
-    """Exit code, and what was printed on standard error, with streams as a terminal in UTF-8 has them."""
-    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="backslashreplace")
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            code = cli.main(argv)
-        except SystemExit as end:
-            code = int(end.code or 0)
-        out.flush()
-        err.flush()
-    assert isinstance(err.buffer, io.BytesIO)
-    return code, err.buffer.getvalue().decode()
-
-
-NOT_UTF_8 = os.fsdecode(b"caf\xe9.yaml")
-
-
-@bounded(250)
-@given(argv=ARGUMENTS)
-@example(argv=[])
-@example(argv=["--config.check", "--config.file", NOT_UTF_8])
-@example(argv=["--config.file", NOT_UTF_8, "--web.listen-address=:0"])
-@example(argv=["--web.telemetry-path", os.fsdecode(b"/m\xe9trics"), "--web.listen-address=:0"])
-@example(argv=["--web.listen-address=127.0.0.1:0", "--log.format=json"])
-@example(argv=["--web.listen-address", os.fsdecode(b"caf\xe9:0")])
-@example(argv=["--once", "--log.level=debug"])
-@example(argv=["--demo", "--web.listen-address=localhost:0"])
-@example(argv=["--config.file=", "--config.check"])
-@example(argv=["--config.file=" + "x" * 5000])
-def test_any_flags_end_as_documented(ends_at_once: Path, argv: list[str]) -> None:
-    """Any arguments: exit code 0, 1 or 2, a word on standard error with 2, and never a traceback."""
-    with contextlib.suppress(OSError):
-        (ends_at_once / NOT_UTF_8).write_text("", encoding="utf-8")
-    code, err = run(argv)
-
-    assert code in {0, 1, 2}
-    assert "Traceback" not in err
-    assert "traceback=" not in err
-    assert err or code != 2
