@@ -100,15 +100,20 @@ README = """\
 Installs the [Prometheus exporter for Amazon Bedrock model customization jobs](HOMEPAGE), and what goes with it. As it
 comes, it makes a Deployment, a Service, a ServiceAccount and a ConfigMap; everything else is off.
 
+Neither chart nor image is published yet. From a checkout, once you have
+[built the image](HOMEPAGE/blob/main/docs/kubernetes.md#the-image):
+
 ```sh
-helm upgrade --install bedrock-customization-exporter \\
-  oci://ghcr.io/bedrock-customization-exporter/charts/bedrock-customization-exporter \\
+helm upgrade --install bedrock-customization-exporter ./helm \\
   --namespace monitoring --create-namespace --values=values.yaml
 ```
 
 with, for IRSA and Prometheus Operator, a `values.yaml` such as
 
 ```yaml
+image:
+  repository: registry.example.com/team/bedrock-customization-exporter
+  tag: dev
 serviceAccount:
   annotations:
     eks.amazonaws.com/role-arn: arn:aws:iam::111122223333:role/bedrock-customization-exporter
