@@ -84,7 +84,7 @@ def _targets() -> list[parts.Panel]:
         parts.rows(
             Shape(
                 "Targets by trouble",
-                "All targets, those that are down first. The README explains each reason and what to do; the "
+                "All targets, those that are down first. docs/reference.md explains each reason and what to do; the "
                 "exporter's status page and log have the full message.",
                 units.Short,
                 NOT_SCRAPED,
