@@ -94,13 +94,14 @@ audit: $(call venv,$(NEWEST))/tested ## Known weaknesses of the pinned dependenc
 
 lock: $(call venv,$(NEWEST))/tested ## Pin anew what the image is made from
 	$(LOCK) --output-file=packaging/requirements.lock pyproject.toml
-	sed -nE 's/^requires = \["(.+)"\]$$/\1/p' pyproject.toml | $(LOCK) --output-file=packaging/build.lock -
+	sed -nE '/^requires = /{s/^requires = \["(.+)"\]$$/\1/; s/", "/\n/gp}' pyproject.toml | $(LOCK) --output-file=packaging/build.lock -
 
 version: ## Set the version wherever it stands: make version VERSION=1.2.3
 	$(if $(VERSION),,$(error VERSION is missing: make version VERSION=1.2.3))
 	sed -i -E 's/^(__version__ = ").+"/\1$(VERSION)"/' exporter/__init__.py
 	sed -i -E 's/^((ARG )?VERSION=).+/\1$(VERSION)/' Dockerfile docs/install.md
-	sed -i -E 's/^## \[Unreleased\]$$/&\n\n## [$(VERSION)] - $(shell date -u +%F)/' CHANGELOG.md
+	grep -qF '## [$(VERSION)]' CHANGELOG.md || sed -i -E 's/^## \[Unreleased\]$$/&\n\n## [$(VERSION)]/' CHANGELOG.md
+	sed -i -E 's/^(## \[$(VERSION)\]).*/\1 - $(shell date -u +%F)/' CHANGELOG.md
 	$(MAKE) docs
 
 # Prometheus and Alertmanager are only unpacked: Debian would start them as services.

@@ -167,8 +167,9 @@ def configure(level: str, style: LogFormat, stream: TextIO | None = None, scrub:
     logging.root.handlers[:] = [pipeline]
     logging.root.setLevel(logging.WARNING)
     logging.getLogger("exporter").setLevel(level.upper())
-    # At every walk it warns, with a traceback, of a role that can't be assumed. The target's loop says so once.
-    logging.getLogger("botocore.credentials").setLevel(logging.ERROR)
+    # At every walk they warn, with a traceback, of credentials that can't be renewed. The target's loop says so once.
+    for name in ("credentials", "tokens", "utils"):
+        logging.getLogger(f"botocore.{name}").setLevel(logging.ERROR)
     return pipeline
 
 

@@ -12,6 +12,7 @@ from promql import FAMILIES, own_families
 from reliability import page as reliability_page
 from signal_quality.account import Trouble
 
+from exporter import flags
 from exporter.errors import FailureReason
 from exporter.jobs.families import EXPORTER_PREFIX
 from tools import alerts_page, dashboards, iam_files, performance_page
@@ -48,8 +49,47 @@ def test_every_family_has_an_entry() -> None:
 
 @pytest.mark.parametrize("reason", FailureReason)
 def test_every_reason_is_explained(reason: FailureReason) -> None:
-    """The README says what each reason of a failure means and what to do."""
-    assert f"\n| `{reason}` | " in (ROOT / "README.md").read_text(encoding="utf-8")
+    """docs/reference.md says what each reason of a failure means and what to do."""
+    assert f"\n| `{reason}` | " in (DOCS / "reference.md").read_text(encoding="utf-8")
+
+
+def test_every_flag_is_explained() -> None:
+    """docs/reference.md has every flag of `--help` and no other."""
+    rows = re.findall(r"^\| `(--[\w.-]+)", (DOCS / "reference.md").read_text(encoding="utf-8"), re.MULTILINE)
+    shown = set(re.findall(r"^ +(?:-h, )?(--[\w.-]+)", flags.parser().format_help(), re.MULTILINE)) - {"--help"}
+    assert shown == set(rows)
+
+
+def links(page: Path) -> set[str]:
+    """The links of a page to files of the project; what is in a block of code is none."""
+    text = re.sub(r"(?ms)^( *)```.+?^\1```$", "", page.read_text(encoding="utf-8"))
+    return set(re.findall(r"\]\((?!https?:|mailto:)([^)\s]+)\)", text))
+
+
+def anchors(page: Path) -> set[str]:
+    """What GitHub makes of the headings of a page."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+PAGES = [*ROOT.glob("*.md"), *sorted(DOCS.rglob("*.md")), ROOT / "helm" / "README.md"]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    """Each file is there, and in it the heading, if the link names one."""
+    for link in links(page):
+        path, _, anchor = link.partition("#")
+        there = page.parent / path if path else page
+        assert there.exists(), link
+        assert not anchor or anchor in anchors(there), link
+
+
+def test_readme_is_short() -> None:
+    """150 lines at most, with the two commands to begin with."""
+    lines = (ROOT / "README.md").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 150
+    assert [line.split("#")[0].strip() for line in lines[:15] if line.startswith("make ")] == ["make demo", "make test"]
 
 
 # Reliability

@@ -56,15 +56,20 @@ def test_make_version(tmp_path: Path) -> None:
     for file in ("Makefile", "CHANGELOG.md", *written):
         (tmp_path / file).parent.mkdir(exist_ok=True)
         shutil.copy(ROOT / file, tmp_path / file)
-    run(["make", "version", "VERSION=98.76.54", "MAKE=true"], tmp_path)
+    for _ in range(2):  # the second time a section is there already, and only gets its date
+        run(["make", "version", "VERSION=98.76.54", "MAKE=true"], tmp_path)
     assert {file: versions(tmp_path / file, PLACES[file]) for file in written} == {
         file: {"98.76.54"} for file in written
     }
-    assert re.search(
-        r"^## \[Unreleased\]\n\n## \[98\.76\.54\] - \d{4}-\d\d-\d\d\n",
-        (tmp_path / "CHANGELOG.md").read_text(),
-        re.MULTILINE,
-    )
+    changelog = (tmp_path / "CHANGELOG.md").read_text()
+    assert re.search(r"^## \[Unreleased\]\n\n## \[98\.76\.54\] - \d{4}-\d\d-\d\d\n", changelog, re.MULTILINE)
+    assert changelog.count("98.76.54") == 1
+
+
+def test_changelog_has_the_version() -> None:
+    """A section of its own, which the GitHub release will show."""
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert changelog.count(f"\n## [{exporter.__version__}] - ") == 1
 
 
 def pins(lock: str) -> dict[str, tuple[str, str]]:

@@ -7,7 +7,7 @@ import botocore.session
 import pytest
 import yaml
 from promql import KNOWN, metrics_of
-from runbooks import ROOT, RUNBOOKS, SECTIONS, Runbook, alerts, aws_fault
+from runbooks import ROOT, RULES, RUNBOOKS, SECTIONS, Runbook, alerts, aws_fault
 
 from exporter import NAME, flags
 from exporter.jobs.failures import REASONS
@@ -44,6 +44,17 @@ def test_silence_is_for_this_alert(runbook: Runbook) -> None:
     assert "amtool silence add" in runbook.sections["How to silence it"]
     assert command[:4] == ["amtool", "silence", "add", f"alertname={runbook}"]
     assert {word.partition("=")[0] for word in command if word.startswith("--")} == {"--duration", "--comment"}
+
+
+def test_rules_and_chart_name_the_same_place() -> None:
+    """`prometheusRule.runbookUrl` of the chart and of the rules' head, with which each alert's link begins."""
+    chart = yaml.safe_load((ROOT / "helm" / "values.yaml").read_text(encoding="utf-8"))
+    head = "".join(re.findall(r"^#\| (.+\n)", RULES.read_text(encoding="utf-8"), re.MULTILINE))
+    base = chart["prometheusRule"]["runbookUrl"]
+    assert yaml.safe_load(head)["prometheusRule"]["runbookUrl"] == base
+    assert {name: rule["annotations"]["runbook_url"] for name, rule in alerts().items()} == {
+        name: f"{base}/{name}.md" for name in alerts()
+    }
 
 
 @each

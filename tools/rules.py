@@ -74,6 +74,8 @@ def _settings() -> Iterator[str]:
     yield f"  selector: '{SCOPE}'"
     yield "  # More labels in which replicas of an exporter, or its pods before and after a rollout, differ."
     yield "  replicaLabels: []"
+    yield "  # Where the runbooks are: a page for each alert, called by its name with .md."
+    yield f"  runbookUrl: {RUNBOOKS}"
     yield "  thresholds:"
     for threshold in THRESHOLDS:
         yield f"    # {threshold.about}."

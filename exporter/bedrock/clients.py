@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -114,10 +115,6 @@ class Clients:
         """AWS Organizations in the target's partition with its credentials; raises `WalkError` if there are none."""
         return self.access(target).client("organizations")
 
-    def forget(self, target: Target) -> None:
-        """Have the credentials of the target's profile read anew, and what was learnt from them."""
-        self.access(target).forget_profile()
-
 
 class TargetAccess:
     """A target's way to AWS: the shared clients with its credentials.
@@ -195,6 +192,13 @@ class TargetAccess:
         """Have the profile's credentials read anew."""
         self._profile.forget()
 
+    def recover(self, reason: FailureReason) -> None:
+        """Let the next walk see what somebody may mend meanwhile: credentials, or the profile with its endpoint."""
+        if reason is FailureReason.CREDENTIALS:
+            self.forget()
+        else:
+            self._profile.suspect()
+
     def _starting(self, service: str, attempts: int) -> SignedClient:
         """A service with the credentials that the target starts from: without its role."""
         with bad_credentials():
@@ -243,6 +247,9 @@ class _Profile:
         self._keep_alive = keep_alive
         self._lock = threading.Lock()
         self._session: boto3.Session | None = None
+        self._files: tuple[Path, ...] = ()
+        self._written: sources.Written = ()
+        self._is_suspect = False
         self._clients: dict[tuple[str, str, str], Any] = {}
         self._base: _Base | None = None
         self._told_of_api_key = False
@@ -261,13 +268,15 @@ class _Profile:
 
         The signature is pinned: AWS_BEARER_TOKEN_BEDROCK would else take the place of every target's own credentials.
         """
+        self._reread()
         key = (service, region, signature)
-        if key in self._clients:
-            return self._clients[key]
+        if (client := self._clients.get(key)) is not None:
+            return client
         with self._locked(), bad_credentials():
-            if key not in self._clients:
-                self._clients[key] = self._make_client(service, region, signature)
-            return self._clients[key]
+            clients = self._clients
+            if key not in clients:
+                clients[key] = self._make_client(service, region, signature)
+            return clients[key]
 
     def base(self) -> _Base:
         """The profile's credentials, read at the first use.
@@ -275,6 +284,7 @@ class _Profile:
         Raises:
             WalkError: there are none. That is not kept, so the exporter needs no restart when there are some.
         """
+        self._reread()
         if (base := self._base) is not None:
             return base
         with self._locked(), bad_credentials():
@@ -306,7 +316,18 @@ class _Profile:
         return None if base is None else base.account_id
 
     def forget(self) -> None:
+        """Have the credentials read anew; and all else too, if the files have been written since."""
         self._base = None
+        self.suspect()
+
+    def suspect(self) -> None:
+        """Have clients and credentials made anew when they are next used, if their files have been written by then."""
+        self._is_suspect = True
+
+    def _reread(self) -> None:
+        if self._is_suspect and self._session is not None and self._written != sources.written(self._files):
+            self._session, self._clients, self._base = None, {}, None
+        self._is_suspect = False
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
@@ -336,6 +357,8 @@ class _Profile:
         if self._session is None:
             session = self._new_session()
             session.register_component("credential_provider", CredentialResolver(providers=[]))
+            self._files = sources.files(session)
+            self._written = sources.written(self._files)
             self._session = boto3.Session(botocore_session=session)
         try:
             client = self._session.client(

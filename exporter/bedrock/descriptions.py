@@ -6,7 +6,6 @@ the formats of botocore's exceptions where they are filled in with names and URL
 
 from __future__ import annotations
 
-import errno
 import http.client
 import os
 import re
@@ -28,7 +27,25 @@ _LONGEST = 1000
 
 _URL_VARIABLES = (
     "HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_BEDROCK",
+    "AWS_ENDPOINT_URL_STS", "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_EC2_METADATA_SERVICE_ENDPOINT",
 )  # fmt: skip
+
+_NUMBER_VARIABLES = ("AWS_MAX_ATTEMPTS", "AWS_METADATA_SERVICE_NUM_ATTEMPTS", "AWS_METADATA_SERVICE_TIMEOUT")
+
+_ROLE_PARAMETERS = {
+    "RoleArn": ("AWS_ROLE_ARN", "role_arn", "the ARN of a role, such as arn:aws:iam::111122223333:role/exporter"),
+    "RoleSessionName": ("AWS_ROLE_SESSION_NAME", "role_session_name", "2 to 64 letters, digits and any of +=,.@-_"),
+    "ExternalId": ("", "external_id", "2 to 1224 letters, digits and any of +=,.@:/-_"),
+    "DurationSeconds": ("", "duration_seconds", "a number of at least 900"),
+}
+"""A parameter of STS → the variable and the key of a profile that it comes from, and what it has to be."""
+
+_KEYS = frozenset({
+    "AWS_ROLE_ARN", "account_id_endpoint_mode", "auth_scheme_preference", "credential_source",
+    "request_min_compression_size_bytes", "role_arn", "services", "source_profile", "sso_account_id", "sso_region",
+    "sso_role_name", "sso_session", "sso_start_url",
+})  # fmt: skip
+"""Keys of the AWS configuration that botocore finds fault with."""
 
 
 def describe(error: BaseException) -> str:  # noqa: PLR0911 - a decision table
@@ -38,8 +55,8 @@ def describe(error: BaseException) -> str:  # noqa: PLR0911 - a decision table
             return error.message
         case boto.ClientError():
             return _answer(error)
-        case boto.SSLError() if number := _unreadable(error.kwargs.get("error")):
-            return f"the CA bundle {_ca_bundle()} can't be read: {os.strerror(number)}"
+        case boto.BotoCoreError() if words := _setting_words(error):
+            return words
         case boto.BotoCoreError():
             return f"{error.fmt.format_map(_Harmless(error.kwargs))}{_because(error)}"
         case OSError() if error.filename is not None and error.errno is not None:
@@ -48,8 +65,76 @@ def describe(error: BaseException) -> str:  # noqa: PLR0911 - a decision table
             return "no valid JSON"
         case RuntimeError() if "still expired" in str(error):  # by botocore.credentials
             return "the credentials were renewed, but have expired already; check the clock"
+        case ValueError() if _place_of(error).startswith("botocore.configprovider"):
+            return f"not a number; check {_set_of(_NUMBER_VARIABLES) or 'the numbers in the AWS configuration'}"
         case _:
             return _network_words(error) or f"raised at {_place(error)}"
+
+
+def is_of_settings(error: BaseException) -> bool:
+    """Whether a request could not leave because of a file or URL that the user's settings name."""
+    root = _root(_cause(error))
+    return _is_bad_url(root) or _is_of_bundle(root)
+
+
+def in_force(text: str) -> str:
+    """The text with the variables that set the endpoints in place of those that could."""
+    variables = os.environ
+    everywhere = "AWS_ENDPOINT_URL" if variables.get("AWS_ENDPOINT_URL") else ""
+    if everywhere and not variables.get("AWS_ENDPOINT_URL_STS"):
+        text = text.replace("AWS_ENDPOINT_URL_STS", everywhere)
+    own = "AWS_ENDPOINT_URL_BEDROCK" if variables.get("AWS_ENDPOINT_URL_BEDROCK") else everywhere
+    return text.replace("aws.endpoint_url", f"{own} or aws.endpoint_url") if own and own not in text else text
+
+
+def _setting_words(error: boto.BotoCoreError) -> str:  # noqa: PLR0911 - a decision table
+    """What is wrong with the user's settings, in our own words; empty if the error is about something else."""
+    match error:
+        case boto.ParamValidationError():
+            return _parameter_words(str(error.kwargs.get("report")))
+        case boto.InvalidConfigError():
+            told = str(error.kwargs.get("error_msg")).replace("-", "_")
+            keys = sorted(key for key in _KEYS if key in told)
+            return (
+                f"the AWS configuration lacks something or contradicts itself; check {', '.join(keys)}" if keys else ""
+            )
+        case boto.SSOError() | boto.TokenRetrievalError():
+            return "the profile signs in with SSO, but there is no valid session in ~/.aws/sso/cache"
+        case boto.MissingDependencyException() if "login" not in str(error.kwargs.get("msg")):
+            return "a dependency that the exporter does not have; check auth_scheme_preference"
+        case boto.LoginError() | boto.MissingDependencyException():
+            return "the profile signs in with `aws login`, which a service can't do"
+        case boto.InvalidIMDSEndpointError():
+            where = _where("AWS_EC2_METADATA_SERVICE_ENDPOINT", "ec2_metadata_service_endpoint")
+            return f"{where} is no URL, such as http://169.254.169.254"
+        case boto.InvalidIMDSEndpointModeError():
+            where = _where("AWS_EC2_METADATA_SERVICE_ENDPOINT_MODE", "ec2_metadata_service_endpoint_mode")
+            return f"{where} is neither IPv4 nor IPv6"
+        case boto.ProxyConnectionError() if "://" in str(error.kwargs.get("proxy_url")).partition("://")[2]:
+            return f"a proxy that is neither http:// nor https:// can't be used; check {_set_of(_URL_VARIABLES)}"
+        case _ if _is_of_bundle(root := _root(_cause(error))):
+            number = root.errno if isinstance(root, OSError) and not isinstance(root, ssl.SSLError) else None
+            fault = f"can't be read: {os.strerror(number)}" if number else "holds no certificates"
+            return f"the CA bundle {_ca_bundle()} {fault}"
+        case _:
+            return ""
+
+
+def _parameter_words(report: str) -> str:
+    """Which parameter of STS is not valid, and where it comes from."""
+    name = next((each for each in _ROLE_PARAMETERS if each in report), None)
+    if name is None:
+        return ""
+    variable, key, wanted = _ROLE_PARAMETERS[name]
+    return f"{_where(variable, key)} must be {wanted}"
+
+
+def _where(variable: str, key: str) -> str:
+    return variable if os.environ.get(variable) else f"{key} of the AWS configuration"
+
+
+def _set_of(variables: tuple[str, ...]) -> str:
+    return ", ".join(filter(os.environ.get, variables))
 
 
 def _answer(error: boto.ClientError) -> str:
@@ -104,8 +189,10 @@ def _network_words(error: BaseException) -> str:  # noqa: PLR0911 - a decision t
             return f"certificate verify failed: {root.verify_message}; behind a proxy that opens TLS set AWS_CA_BUNDLE"
         case ssl.SSLError():
             return f"TLS: {getattr(root, 'reason', None) or 'failed'}"
-        case LocationValueError():
-            return f"a URL that can't be used; check {', '.join(filter(os.environ.get, _URL_VARIABLES)) or 'the URLs'}"
+        case _ if _is_bad_url(root):
+            return (
+                f"a URL that can't be used; check {_set_of(_URL_VARIABLES) or 'endpoint_url of the AWS configuration'}"
+            )
         case OSError() if tunnel := re.search(r"Tunnel connection failed: (\d{3})\b", str(root)):
             return f"the proxy answered CONNECT with {tunnel[1]}"
         case socket.gaierror():
@@ -124,11 +211,17 @@ def _network_words(error: BaseException) -> str:  # noqa: PLR0911 - a decision t
             return ""
 
 
-def _unreadable(error: object) -> int:
-    """The number of the error if a file can't be read; 0 otherwise."""
-    root = _root(error) if isinstance(error, BaseException) else None
-    number = root.errno if isinstance(root, OSError) else None
-    return number if number in {errno.ENOENT, errno.EISDIR, errno.EACCES} else 0
+def _is_bad_url(error: BaseException) -> bool:
+    """Whether a URL was refused by code that takes URLs apart."""
+    parsers = ("urllib.parse", "ipaddress", "encodings.idna", "urllib3.util", "botocore.endpoint")
+    return isinstance(error, LocationValueError) or (
+        isinstance(error, ValueError) and not isinstance(error, OSError) and _place_of(error).startswith(parsers)
+    )
+
+
+def _is_of_bundle(error: BaseException) -> bool:
+    """Whether certificates could not be loaded: an error of OpenSSL or the system that urllib3's own call has met."""
+    return isinstance(error, OSError) and _place_of(error) == "urllib3.util.ssl_"
 
 
 def _ca_bundle() -> str:
@@ -144,6 +237,17 @@ def _root(error: BaseException) -> BaseException:
             break
         error = inner
     return error
+
+
+def _cause(error: BaseException) -> BaseException:
+    cause = error.kwargs.get("error") if isinstance(error, boto.BotoCoreError) else None
+    return cause if isinstance(cause, BaseException) else error
+
+
+def _place_of(error: BaseException) -> str:
+    """The module that raised it."""
+    frames = list(traceback.walk_tb(error.__traceback__))
+    return str(frames[-1][0].f_globals.get("__name__", "")) if frames else ""
 
 
 def _place(error: BaseException) -> str:

@@ -61,8 +61,7 @@ class DetailReader:
             f"allow {actions.GET_JOB} and {actions.LIST_TAGS} on the jobs, as far as the configuration asks for them"
         )
         explained = walk_error(error, advice={**ADVICE, FailureReason.ACCESS_DENIED: denied})
-        if explained.reason is FailureReason.CREDENTIALS:
-            self._access.forget()
+        self._access.recover(explained.reason)
         if explained.reason is FailureReason.UNSUPPORTED_REGION:  # where the list is good
             return WalkError(FailureReason.MALFORMED_RESPONSE, explained.message)
         return explained

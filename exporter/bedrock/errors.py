@@ -13,7 +13,7 @@ from urllib3.exceptions import NameResolutionError
 
 from exporter import work
 from exporter.bedrock import actions
-from exporter.bedrock.descriptions import describe
+from exporter.bedrock.descriptions import describe, in_force, is_of_settings
 from exporter.errors import FailureReason, WalkError
 
 Advice = Mapping[FailureReason, str]
@@ -52,7 +52,10 @@ _EXACT_ADVICE = {
     "our account is not authorized": "ask AWS Support: this is about the account or its region, and no policy lifts it",
     "407 from": "the proxy asks for a user and a password; put them into the URL of HTTP_PROXY or HTTPS_PROXY",
     "CONNECT with 407": "it asks for a user and a password; put them into the URL of HTTPS_PROXY",
-    "the CA bundle ": "give the exporter a readable CA bundle",
+    "the CA bundle ": "give the exporter a CA bundle that it can read",
+    "connect to proxy": "check the proxy in HTTPS_PROXY or HTTP_PROXY",
+    "a URL that can't be used": "write it as http://host:port, and what is special in a password percent-encoded",
+    "signs in with": "give the exporter a role, or keys that need no sign-in",
     "ParentNotFoundException": "check organizational_units: the organization does not have all of them",
 }
 """AWS's words for a refusal that no policy can lift → what to do."""
@@ -156,7 +159,7 @@ def walk_error(
         text = f"{type(error).__name__}: {text}"
     if reason is FailureReason.TIMEOUT and work.remaining() <= 0:
         text = f"the deadline has passed: {text}"
-    return WalkError(reason, f"{text}; {exact}")
+    return WalkError(reason, f"{text}; {in_force(exact)}")
 
 
 def reason_of(error: Exception, otherwise: FailureReason = FailureReason.INTERNAL) -> FailureReason:
@@ -165,6 +168,8 @@ def reason_of(error: Exception, otherwise: FailureReason = FailureReason.INTERNA
         return verdict.reason
     if isinstance(error, boto.ClientError):
         return _service_reason(error)
+    if is_of_settings(error):
+        return FailureReason.CREDENTIALS
     for kind, reason in _BY_TYPE:
         if isinstance(error, kind):
             return reason
@@ -207,6 +212,8 @@ def _service_reason(error: boto.ClientError) -> FailureReason:  # noqa: PLR0911 
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if "ake sure your API Key is valid" in text:
         return FailureReason.CREDENTIALS
+    if error.operation_name in {"CreateToken", "GetRoleCredentials"} and 400 <= status < 500 and status != 429:
+        return FailureReason.CREDENTIALS  # of SSO
     by_code = FailureReason.THROTTLED if status == 429 else _BY_CODE.get(code)
     is_denied = by_code is FailureReason.ACCESS_DENIED or (by_code is None and status == 403)
     if is_denied and error.operation_name.startswith("AssumeRole"):
@@ -222,4 +229,6 @@ def _service_reason(error: boto.ClientError) -> FailureReason:  # noqa: PLR0911 
     if error.operation_name.startswith(("AssumeRole", "GetCaller", "GetRole")):  # of STS and SSO
         return FailureReason.CREDENTIALS
     # botocore puts the status in place of a code if the body is no error of the service.
-    return FailureReason.MALFORMED_RESPONSE if not code or code.isdigit() else FailureReason.INTERNAL
+    # Amazon Bedrock refuses a request that is not valid with 400; anything else is of another server, such as a proxy.
+    is_ours = status == 400 and code and not code.isdigit()
+    return FailureReason.INTERNAL if is_ours else FailureReason.MALFORMED_RESPONSE

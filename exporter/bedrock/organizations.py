@@ -37,8 +37,7 @@ def list_accounts(discovery: Discovery, clients: Clients) -> tuple[Account, ...]
         return tuple(sorted(_chosen(client, discovery), key=lambda account: account.id))
     except Exception as error:  # noqa: BLE001 - `walk_error` explains any
         explained = walk_error(error, advice=_advice(discovery))
-        if explained.reason is FailureReason.CREDENTIALS:
-            clients.forget(discovery.lister)  # somebody may write new ones into a file that botocore reads once
+        clients.access(discovery.lister).recover(explained.reason)
         raise explained from answer_of(error)
 
 

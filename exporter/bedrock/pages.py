@@ -11,6 +11,7 @@ from botocore.exceptions import ClientError
 
 from exporter.bedrock.clients import Clients, SignedClient
 from exporter.bedrock.credentials import answer_of
+from exporter.bedrock.descriptions import in_force
 from exporter.bedrock.errors import walk_error
 from exporter.bedrock.regions import is_endpoint_of, lacks_bedrock
 from exporter.bedrock.wire import JobPage, read_page
@@ -57,8 +58,7 @@ class TargetReader:
             explained = self._explain(error, urlsplit(endpoint).hostname or "")
             if explained.reason is FailureReason.INTERNAL and not isinstance(error, ClientError):
                 raise
-            if explained.reason is FailureReason.CREDENTIALS:
-                self._access.forget()
+            self._access.recover(explained.reason)
             raise explained from answer_of(error)
 
     def _read(self, bedrock: SignedClient, max_pages: int, now: float) -> Iterator[JobPage]:
@@ -96,7 +96,7 @@ class TargetReader:
         advice = (
             "it did before, so wait, and see the AWS Health Dashboard"
             if self._was_read
-            else "is it bedrock-runtime's? check aws.endpoint_url, AWS_ENDPOINT_URL_BEDROCK and the region"
+            else in_force("is it bedrock-runtime's? check aws.endpoint_url and the region")
         )
         message = f"the endpoint {host} does not know ListModelCustomizationJobs; {advice}"
         return WalkError(FailureReason.MALFORMED_RESPONSE, message)

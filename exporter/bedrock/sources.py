@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
+import stat
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +17,12 @@ import botocore.session
 
 from exporter import work
 from exporter.errors import FailureReason, WalkError
+
+_LONGEST_TOKEN = 20_000
+"""Characters of a web identity's token, as STS accepts them."""
+
+_FILES = ("credentials_file", "config_file")
+"""Settings of botocore that name the files of the AWS configuration."""
 
 _LOOK = 0.1
 """Seconds between two looks at the deadline while a program runs."""
@@ -46,9 +54,7 @@ def no_credentials(session: botocore.session.Session, profile: str | None, envir
     """That there are no credentials, and in one line where they were looked for."""
     tried = [] if profile else ["AWS_ACCESS_KEY_ID (not set)"]
     where = f"profile {profile or session.profile or 'default'}"
-    for setting in ("credentials_file", "config_file"):
-        file = Path(session.get_config_variable(setting)).expanduser()
-        tried.append(f"{file} ({_unreadable(file) or f'nothing in {where}'})")
+    tried.extend(f"{file} ({_unreadable(file) or f'nothing in {where}'})" for file in files(session))
     if not profile and "AWS_WEB_IDENTITY_TOKEN_FILE" not in environ:
         tried.append("AWS_WEB_IDENTITY_TOKEN_FILE (not set)")
     tried.append("AWS_CONTAINER_CREDENTIALS_FULL_URI (not set)")
@@ -60,6 +66,53 @@ def no_credentials(session: botocore.session.Session, profile: str | None, envir
         FailureReason.CREDENTIALS,
         f"NoCredentialsError: Unable to locate credentials; tried {', '.join(tried)}",
     )
+
+
+class _TokenFile:
+    """Reads the token of a web identity, as botocore's own loader does, but tells what is wrong with the file."""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+
+    def __call__(self) -> str:
+        """The token."""
+        name = f"the web identity's token file {self._path}"
+        try:
+            if not stat.S_ISREG(self._path.stat().st_mode):
+                raise WalkError(FailureReason.CREDENTIALS, f"{name} is not a regular file")
+            with self._path.open("rb") as file:
+                token = file.read(_LONGEST_TOKEN + 1)
+        except OSError as error:
+            message = f"{name} can't be read: {os.strerror(error.errno or 0)}"
+            raise WalkError(FailureReason.CREDENTIALS, message) from None
+        text = token.decode("latin-1").strip()
+        if not 4 <= len(text) <= _LONGEST_TOKEN or not text.isascii() or not text.isprintable():
+            size = f"{len(token)} bytes" if len(token) <= _LONGEST_TOKEN else f"more than {_LONGEST_TOKEN} bytes"
+            message = f"{name} holds no token ({size}); check AWS_WEB_IDENTITY_TOKEN_FILE and what writes that file"
+            raise WalkError(FailureReason.CREDENTIALS, message)
+        return text
+
+
+Written = tuple[tuple[int, int, int] | None, ...]
+"""When the files of an AWS configuration were last written, and what tells one from another."""
+
+
+def files(session: botocore.session.Session) -> tuple[Path, ...]:
+    """The files of the AWS configuration that a session reads."""
+    return tuple(Path(session.get_config_variable(each)).expanduser() for each in _FILES)
+
+
+def written(read: tuple[Path, ...]) -> Written:
+    """The state of files."""
+    return tuple(map(_state, read))
+
+
+def _state(file: Path) -> tuple[int, int, int] | None:
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _unreadable(file: Path) -> str:
@@ -104,6 +157,9 @@ class _Program(subprocess.Popen[bytes]):
                 "run it by hand, its messages are not shown for they may hold secrets"
             )
             raise WalkError(FailureReason.CREDENTIALS, message)
+        if not _is_object(printed[0]):
+            message = f"the credential_process {program} printed no JSON object; run it by hand"
+            raise WalkError(FailureReason.CREDENTIALS, message)
         return printed
 
     def _end_group(self) -> None:
@@ -122,6 +178,13 @@ class _Program(subprocess.Popen[bytes]):
             pass
 
 
+def _is_object(printed: bytes) -> bool:
+    try:
+        return isinstance(json.loads(printed.decode()), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 def _orphans(group: int) -> Iterator[int]:
     """Reaps the children of this process that are in a process group and have ended."""
     with contextlib.suppress(ChildProcessError):
@@ -136,3 +199,4 @@ class _ProcessProvider(botocore.credentials.ProcessProvider):
 
 # botocore looks the class up each time, for the source profiles of roles too; no other seam reaches these.
 botocore.credentials.ProcessProvider = _ProcessProvider
+botocore.credentials.FileWebIdentityTokenLoader = _TokenFile

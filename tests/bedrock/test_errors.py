@@ -50,6 +50,11 @@ REFUSALS: list[tuple[str, int, str, str, FailureReason]] = [
     ("407", 407, LIST, "", FailureReason.NETWORK),
     ("404", 404, LIST, "", FailureReason.MALFORMED_RESPONSE),
     ("", 302, LIST, "", FailureReason.MALFORMED_RESPONSE),
+    ("TemporaryRedirect", 307, LIST, "", FailureReason.MALFORMED_RESPONSE),
+    ("MethodNotAllowed", 405, LIST, "", FailureReason.MALFORMED_RESPONSE),
+    ("NoSuchBucket", 404, LIST, "", FailureReason.MALFORMED_RESPONSE),
+    ("UnauthorizedException", 401, "GetRoleCredentials", "", FailureReason.CREDENTIALS),
+    ("InvalidGrantException", 400, "CreateToken", "", FailureReason.CREDENTIALS),
     ("AWSOrganizationsNotInUseException", 400, "ListAccounts", "", FailureReason.ACCESS_DENIED),
 ]
 
@@ -155,7 +160,7 @@ OTHERS: list[tuple[Exception, FailureReason, str]] = [
     (
         boto.TokenRetrievalError(provider="sso", error_msg="hidden"),
         FailureReason.CREDENTIALS,
-        "Error when retrieving token from sso: (details left out)",
+        "the profile signs in with SSO, but there is no valid session in ~/.aws/sso/cache; give the exporter a role",
     ),
     (boto.InvalidRegionError(region_name="???"), FailureReason.CREDENTIALS, "Provided region_name '???'"),
     (ResponseParserError("hidden"), FailureReason.MALFORMED_RESPONSE, "botocore can't parse the answer"),

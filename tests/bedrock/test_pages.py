@@ -227,9 +227,19 @@ UNSUPPORTED: dict[str, tuple[str, str, bool, str]] = {
     "AWS's own of both IP families": ("sa-east-1", "bedrock.{}.api.aws", False, "unsupported_region: "),
     "it was read": ("sa-east-1", OWN, True, "does not know ListModelCustomizationJobs; it did before, so wait"),
     "another service": ("sa-east-1", "bedrock-runtime.{}.amazonaws.com", False, "is it bedrock-runtime's?"),
-    "another region": ("sa-east-1", "bedrock.us-east-1.amazonaws.com", False, "check aws.endpoint_url"),
-    "an endpoint of one's own": ("sa-east-1", "bedrock.{}.example", False, "check aws.endpoint_url"),
-    "unknown": ("us-east-1a", OWN, False, "AWS_ENDPOINT_URL_BEDROCK and the region"),
+    "another region": (
+        "sa-east-1",
+        "bedrock.us-east-1.amazonaws.com",
+        False,
+        "AWS_ENDPOINT_URL_BEDROCK or aws.endpoint_url",
+    ),
+    "an endpoint of one's own": (
+        "sa-east-1",
+        "bedrock.{}.example",
+        False,
+        "AWS_ENDPOINT_URL_BEDROCK or aws.endpoint_url",
+    ),
+    "unknown": ("us-east-1a", OWN, False, "aws.endpoint_url and the region"),
 }
 
 

@@ -109,7 +109,13 @@ CASES: dict[str, tuple[Respond, Target, dict[str, str], str, str]] = {
         "?!-+++",
         "Make AWS STS reachable, or set account_id of targets[0].",
     ),
-    "no Bedrock": (Service(faults.drop), ONE, KEYS, "++-!??", "check the network, DNS, the proxy and aws.endpoint_url"),
+    "no Bedrock": (
+        Service(faults.drop),
+        ONE,
+        KEYS,
+        "++-!??",
+        "the proxy and AWS_ENDPOINT_URL_BEDROCK or aws.endpoint_url",
+    ),
     "nothing": (faults.drop, ONE, KEYS, "?!-!??", "DNS, the proxy and AWS_ENDPOINT_URL_STS"),
     "STS refuses, no Bedrock": (
         Service(faults.drop, sts=DENIED),

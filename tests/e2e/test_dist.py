@@ -94,18 +94,21 @@ def test_wheel_is_the_package(wheel: Path, metadata: Message) -> None:
 
 
 def test_readme_links_lead_somewhere(metadata: Message) -> None:
-    """PyPI's page has no files beside it: each link of the README is a whole address, of a file in the project."""
+    """PyPI's page has no files beside it: each link of the README, relative there, is the whole address of its file."""
     (homepage,) = (url.split()[-1] for url in metadata.get_all("Project-URL", []) if url.startswith("Homepage,"))
+    raw = homepage.replace("github.com", "raw.githubusercontent.com")
     body = metadata.get_payload(decode=True)
     assert isinstance(body, bytes)
-    readme = body.decode()
-    assert re.findall(r"\]\((?!https?://|#).*", readme) == []
-    definition = re.compile(r"^\[(.+)\]: (.+)$", re.MULTILINE)
-    addresses = dict(definition.findall(readme))
-    kinds = {path: "tree" if (ROOT / path).is_dir() else "blob" for path in addresses if (ROOT / path).exists()}
-    assert addresses == {path: f"{homepage}/{kind}/main/{path}" for path, kind in kinds.items()}
-    used = re.findall(r"\[([\w./-]+)\](?![(\[])", definition.sub("", readme))
-    assert {path for path in used if (ROOT / path).exists()} == addresses.keys()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    link = re.compile(r"(!?)\[[^\[\]]*(?:!\[[^\]]*\]\([^)]*\))?\]\(([^)]+)\)")
+    picture = re.compile(r"!\[[^\]]*\]\(([^)]+)\)")
+    assert re.findall(r"\]\((?!https?://)[^)]*\)", body.decode()) == []
+    assert picture.findall(body.decode()) == [f"{raw}/main/{path}" for path in picture.findall(readme)]
+    pages = [path for mark, path in link.findall(readme) if not mark]
+    assert pages
+    assert [path for mark, path in link.findall(body.decode()) if not mark] == [
+        f"{homepage}/blob/main/{path}" for path in pages
+    ]
 
 
 def test_sdist_is_whole(sdist: Path, tmp_path: Path) -> None:

@@ -83,6 +83,20 @@ def test_example() -> None:
     assert page_of(example(), MINUTE, KNOWN) == EXAMPLE.read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("status", "series"),
+    [("Completed", 23), ("InProgress", 24)],
+)
+def test_series_of_a_job(status: str, series: int) -> None:
+    """As many as README says: of a job that has completed, and of one whose training runs and has peers."""
+    done = subtask("Completed", -3 * HOUR, -2 * HOUR)
+    peers = [completed(str(n), HOUR, status_details=details(training=subtask("Completed", 0, HOUR))) for n in range(10)]
+    ended = {"end_time": at(-HOUR)} if status == "Completed" else {}
+    one = job(status=status, status_details=details(done, done, subtask(status, -2 * HOUR, -HOUR)), **ended)
+    page = page_of(snapshot_of(one, *peers), 0)
+    assert len(re.findall(r'^bedrock_\w+\{.*job_id="q4ad8z8tioq8"', page, re.MULTILINE)) == series
+
+
 # One job, family by family.
 
 

@@ -3,6 +3,7 @@
 from reliability.rows import Row
 
 _LIFE = "tests/reliability/test_long_life.py::"
+_OURS = "tests/bedrock/test_aws_configuration.py::"
 _WILD = "tests/wild/test_"
 _DOWN = '`msg="target is down" reason={}`'
 
@@ -18,6 +19,48 @@ ROWS = [
         '`target_up` 0, `target_walk_failures_total{reason="credentials"}`; up again once the clock is right',
         _DOWN.format("credentials"),
         f"{_LIFE}test_credentials_that_have_ended_at_once_are_no_bug",
+    ),
+    Row(
+        "the credentials file is written anew for another account",
+        "one walk fails while the old keys are refused; then the account that was learnt is asked for anew, and the "
+        "series of the old one end",
+        _DOWN.format("credentials"),
+        f"{_OURS}test_credentials_that_somebody_writes_anew",
+    ),
+    Row(
+        "the endpoint of a profile leads nowhere until somebody mends the file",
+        "`target_up` 0, and 1 at the next walk: no restart is needed",
+        _DOWN.format("network"),
+        f"{_OURS}test_a_profile_that_is_mended",
+    ),
+    Row(
+        "a `credential_process` that hangs, and has started another process",
+        '`target_up` 0, `target_walk_failures_total{reason="credentials"}`; both end with the walk, no zombie stays',
+        "“the credential_process sh did not end in time, and was killed”",
+        f"{_OURS}test_a_command_that_hangs_ends_with_the_walk",
+    ),
+    *(
+        Row(
+            f"the AWS configuration has {fault}",
+            "`target_up` 0; nothing is sent, no secret is shown; up again once it is mended",
+            f"{_DOWN.format('credentials')}, “{says}”",
+            f"{_OURS}test_faults_of_the_aws_configuration[{fault}]",
+        )
+        for fault, says in (
+            ("a profile that is a role with MFA", "profile ops asks for an MFA code, which a service can't give"),
+            ("a profile of `aws login`", "the profile signs in with `aws login`, which a service can't do"),
+            ("a profile of SSO without a session", "there is no valid session in ~/.aws/sso/cache"),
+            ("a role's name", "AWS_ROLE_ARN must be the ARN of a role"),
+            ("an empty token file", "the web identity's token file … holds no token"),
+            ("an endpoint without a scheme", "a URL that can't be used; check …"),
+            ("a number that is none", "not a number; check AWS_METADATA_SERVICE_NUM_ATTEMPTS"),
+        )
+    ),
+    Row(
+        "the CA bundle is missing, or holds no certificates",
+        "`target_up` 0; up again once it is mended",
+        f"{_DOWN.format('credentials')}, “the CA bundle … of AWS_CA_BUNDLE can't be read”",
+        f"{_OURS}test_endpoints_that_cannot_be_used",
     ),
     Row(
         "the clock is set back a day, or ahead a year",

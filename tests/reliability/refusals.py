@@ -66,7 +66,7 @@ REFUSALS = (
         "A program for credentials prints `null` at a renewal",
         junk(b"null"),
         R.CREDENTIALS,
-        "give the exporter valid, current AWS credentials",
+        "the credential_process cat printed no JSON object",
     ),
     Fault(
         "credentials-without-secret",
@@ -80,7 +80,7 @@ REFUSALS = (
         "A program for credentials prints Latin-1: nothing of it is shown",
         junk(b'{"Version": 1, "SecretAccessKey": "hidden\xff"}'),
         R.CREDENTIALS,
-        "UnicodeDecodeError: raised at",
+        "the credential_process cat printed no JSON object",
     ),
     Fault(
         "sts-token-line-feed",
