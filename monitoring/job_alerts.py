@@ -118,10 +118,17 @@ and ignoring (status) {_RUNS}
 unless
 {by_type("subtaskSlow", f"{_since('subtask_started')} <= $threshold * {_SUBTASK_EXPECTED}")}"""
 
+_STILL_RECORD = _record("job_time_since_last_modified_seconds:stuck")
+_KNOWN_STILL = f"on ({_ONE_JOB}) last_over_time({series(_STILL_RECORD)}[1h]) > 0"
+
 _STILL = f"""\
 {_longer("jobTraining", "training")}
   and ignoring (status) {_RUNS}
   unless {_SUBTASK_EXPECTED}
+or
+{by_type("subtaskSlow", f"{_since('subtask_started', _TRAINING)} > $threshold * {_SUBTASK_EXPECTED}")}
+  and ignoring (status) {_RUNS}
+  and {_KNOWN_STILL}
 or
 (
   {by_type("jobNotProgressing", f"{_since('job_last_modified')} > $threshold")}
@@ -151,6 +158,7 @@ _SLOW = f"""\
 {by_type("subtaskSlow", f"{_since('subtask_started', _TRAINING)} > $threshold * {_SUBTASK_EXPECTED}")}
   and ignoring (status) {_RUNS}
   unless {indented(_WITHIN_SPREAD)}
+  unless {_KNOWN_STILL}
 or
 {by_type("jobSlow", f"{_since('job_created')} > $threshold * {_EXPECTED}")}
   {indented(_NO_SUBTASK)}"""
@@ -177,6 +185,7 @@ _WHY = (
 """Why a job failed, where the exporter's details tell; else nothing."""
 
 _JOB = "{{ $labels.customization_type }} job {{ $labels.job_name }} ({{ $labels.job_id }}) of " + PLACE
+_WAITING_RECORD = _record("job_waiting_seconds:stuck")
 _SLOW_RECORD = _record("job_duration_seconds:slow")
 
 JOB_ALERTS = (
@@ -226,14 +235,18 @@ max without ($replica) (
   and ignoring ({ONE_JOB_LABELS}) {TARGET_UP} == 1
 )
 unless on ({_ONE_JOB})
-  ({_WAITS} <= $jobQueued_seconds and on ({_ONE_JOB}) {series(_QUEUED)})""",
+  (
+    {_WAITS} <= $jobQueued_seconds
+    and on ({_ONE_JOB}) {series(_QUEUED)}
+    unless on ({_ONE_JOB}) last_over_time({series(_WAITING_RECORD)}[1h]) > 0
+  )""",
         "The age of a job does not show it, the time without a running sub-task does. Where others of its kind begin "
-        "sub-tasks, it may only be waiting for its turn.",
+        "sub-tasks, it may only be waiting for its turn; not so if it has waited too long before they did.",
         "Job {{ $labels.job_name }} has no running sub-task",
         f"The {_JOB} is InProgress, yet for {AGE} none of its sub-tasks has run. Such jobs have stayed like this for "
         "days, until somebody stopped them.",
         "job",
-        record=_record("job_waiting_seconds:stuck"),
+        record=_WAITING_RECORD,
     ),
     Alert(
         "BedrockCustomizationJobNotProgressing",
@@ -242,11 +255,11 @@ unless on ({_ONE_JOB})
         "details, with fewer than five, has not been modified for $jobNotProgressing or has run for $jobTraining",
         _seen(_STILL, "InProgress", ", subtask"),
         "AWS may modify a job while it trains, or not. So where it is known how long its peers took, that is what "
-        "counts: see BedrockCustomizationJobSlow.",
+        "counts: see BedrockCustomizationJobSlow. Where it is slow by peers known meanwhile, this one stays.",
         "Job {{ $labels.job_name }} does not progress",
         f"The {_JOB} is InProgress, and for {AGE} nothing has shown that it goes on.",
         "job",
-        record=_record("job_time_since_last_modified_seconds:stuck"),
+        record=_STILL_RECORD,
     ),
     Alert(
         "BedrockCustomizationJobSlow",

@@ -137,7 +137,11 @@ groups:
             and ignoring (job_id, job_name, customization_type, subtask) bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1
           )
           unless on (aws_account_id, aws_region, job_id)
-            (bedrock_model_customization_job_waiting_seconds{{ "{" }}{{ $scope }}} <= {{ include "bedrock-customization-exporter.rules.seconds" $thresholds.jobQueued }} and on (aws_account_id, aws_region, job_id) customization_job:bedrock_model_customization_job_info:queued{{ "{" }}{{ $scope }}})
+            (
+              bedrock_model_customization_job_waiting_seconds{{ "{" }}{{ $scope }}} <= {{ include "bedrock-customization-exporter.rules.seconds" $thresholds.jobQueued }}
+              and on (aws_account_id, aws_region, job_id) customization_job:bedrock_model_customization_job_info:queued{{ "{" }}{{ $scope }}}
+              unless on (aws_account_id, aws_region, job_id) last_over_time(customization_job:bedrock_model_customization_job_waiting_seconds:stuck{{ "{" }}{{ $scope }}}[1h]) > 0
+            )
           or
           (
             last_over_time(customization_job:bedrock_model_customization_job_waiting_seconds:stuck{{ "{" }}{{ $scope }}}[1h]) > 0
@@ -164,6 +168,10 @@ groups:
               {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobTraining" "time() - bedrock_model_customization_subtask_started_timestamp_seconds{$matchers, subtask=\"training\"$types} > $threshold" $scope) | nindent 14 }}
                 and ignoring (status) bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, status=~"InProgress|Stopping"}
                 unless bedrock_model_customization_subtask_expected_duration_seconds{{ "{" }}{{ $scope }}}
+              or
+              {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "subtaskSlow" "time() - bedrock_model_customization_subtask_started_timestamp_seconds{$matchers, subtask=\"training\"$types} > $threshold * bedrock_model_customization_subtask_expected_duration_seconds{$matchers}" $scope) | nindent 14 }}
+                and ignoring (status) bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, status=~"InProgress|Stopping"}
+                and on (aws_account_id, aws_region, job_id) last_over_time(customization_job:bedrock_model_customization_job_time_since_last_modified_seconds:stuck{{ "{" }}{{ $scope }}}[1h]) > 0
               or
               (
                 {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobNotProgressing" "time() - bedrock_model_customization_job_last_modified_timestamp_seconds{$matchers$types} > $threshold" $scope) | nindent 16 }}
@@ -215,6 +223,7 @@ groups:
                         / ignoring (quantile) bedrock_model_customization_completed_subtask_duration_seconds{{ "{" }}{{ $scope }}, subtask="training", quantile="0.5"}
                       ) ^ 1.25
                   )
+                unless on (aws_account_id, aws_region, job_id) last_over_time(customization_job:bedrock_model_customization_job_time_since_last_modified_seconds:stuck{{ "{" }}{{ $scope }}}[1h]) > 0
               or
               {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobSlow" "time() - bedrock_model_customization_job_created_timestamp_seconds{$matchers$types} > $threshold * bedrock_model_customization_job_expected_duration_seconds{$matchers}" $scope) | nindent 14 }}
                 unless ignoring (subtask, status) (bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, status=~"InProgress|Stopping"} and ignoring (status) bedrock_model_customization_subtask_started_timestamp_seconds{{ "{" }}{{ $scope }}})

@@ -11,23 +11,30 @@ from itertools import pairwise
 from typing import Any
 
 from exporter.errors import FailureReason
-from exporter.jobs.snapshot import MIN_PEERS
+from exporter.jobs.snapshot import MIN_SUBTASK_PEERS
 from exporter.simulator.world import Job
 from monitoring.alerts import THRESHOLDS
-from signal_quality.account import DAY, HOUR, MINUTE, Account, Fault, Trouble
+from signal_quality.account import DAY, HEALTHY, HOUR, MINUTE, REGIONS, Account, Fault, Trouble
 from signal_quality.evaluation import Firing, Labels
 from signal_quality.scrapes import BUDGET, STEP
 
 LATE = 10 * MINUTE
 """An alert has to begin and to cease within this time of when it should."""
 
+ENDS = 70 * MINUTE
+"""An alert on a failed job ceases so long after it should: the rules look back in steps of an hour."""
+
+_WAITING = {"BedrockCustomizationJobWaiting"}
+_STUCK = {"BedrockCustomizationJobStuck"}
 RIGHT = {
     Trouble.FAILED: {"BedrockCustomizationJobFailed", "BedrockCustomizationJobFailedValidation"},
-    Trouble.BETWEEN: {"BedrockCustomizationJobWaiting"},
+    Trouble.VALIDATION: _STUCK,
+    Trouble.PROCESSING: _STUCK,
     Trouble.STILL: {"BedrockCustomizationJobNotProgressing", "BedrockCustomizationJobSlow"},
-    Trouble.SLOW: {"BedrockCustomizationJobNotProgressing", "BedrockCustomizationJobSlow"},
+    Trouble.BETWEEN: _WAITING,
+    Trouble.NEVER: _WAITING,
+    Trouble.AFTER: _WAITING,
     Trouble.STOPPING: {"BedrockCustomizationJobStopping"},
-    Trouble.NONE: set[str](),
 }
 """Which alerts tell of which trouble: any one of them, but no two."""
 
@@ -45,7 +52,10 @@ class Row:
         long: of these, those whose alert ceased more than 10 minutes after it should.
         missed: not alerted at all.
         wrong: alerted otherwise: more than once, by another alert, or too early.
-        delays: seconds from when somebody could know until the alert began.
+        notifications: alerts that began, of all of them.
+        critical: of those alerted otherwise, how many by a critical alert.
+        causes: alert → how many jobs it told of that it should not have told of.
+        delays: seconds from the onset of the trouble until the alert began.
     """
 
     of: str
@@ -56,6 +66,9 @@ class Row:
     long: int = 0
     missed: int = 0
     wrong: int = 0
+    notifications: int = 0
+    critical: int = 0
+    causes: dict[str, int] = field(default_factory=dict)
     delays: list[float] = field(default_factory=list)
 
     @property
@@ -69,6 +82,8 @@ class Row:
         delays = figures.pop("delays")
         figures["median_delay"] = round(statistics.median(delays)) if delays else None
         figures["longest_delay"] = round(max(delays)) if delays else None
+        ordered = sorted(delays)
+        figures["p95_delay"] = round(ordered[int(0.95 * (len(ordered) - 1))]) if delays else None
         return figures
 
 
@@ -85,27 +100,33 @@ class Judge:
         self._thresholds = {threshold.name: threshold.number for threshold in THRESHOLDS}
         self._by_job: dict[str, dict[str, Firing]] = defaultdict(dict)
         self._of_exporter: dict[str, list[float]] = defaultdict(list)
+        self._critical: set[str] = set()
         for labels, firing in fired.items():
             named = dict(labels)
             if "job_id" in named:
                 self._by_job[named["job_id"]][named["alertname"]] = firing
-            else:
+                if named["severity"] == "critical":
+                    self._critical.add(named["alertname"])
+            elif named.get("aws_region", REGIONS[0]) == REGIONS[0]:  # an outage is one of all regions
                 self._of_exporter[named["alertname"]] += sorted(firing.begins)
-        self._durations: dict[tuple[str, str], list[tuple[float, float]]] = defaultdict(list)
+        self._trainings: dict[tuple[str, ...], list[tuple[float, float]]] = defaultdict(list)
         for job in sorted(account.jobs, key=lambda job: job.ended):
             if job.outcome == "Completed":
-                self._durations[_peers(job)].append((job.ended, job.ended - job.created))
+                start, end = job.spans[2]
+                self._trainings[_peers(job)].append((job.ended, end - start))
         self.remarks: list[str] = []
 
     def jobs(self) -> list[Row]:
         """A row for each trouble."""
         rows = {trouble: Row(str(trouble)) for trouble in Trouble}
-        old = Row("failed more than an hour before the exporter was installed")
+        old = Row("failed more than half a day before the exporter was installed")
         for job, trouble in self._account.troubles.items():
             alerts = self._by_job[job.arn.rpartition("/")[2]]
-            if trouble is Trouble.FAILED and job.ended < self._account.start - HOUR:
+            if trouble is Trouble.FAILED and job.ended < self._account.start - self._thresholds["jobFailed"]:
                 self._judge_silence(old, job, alerts)
-            elif trouble is Trouble.NONE:
+            elif trouble in HEALTHY and job.ended < self._account.start:
+                continue
+            elif trouble in HEALTHY:
                 self._judge_silence(rows[trouble], job, alerts)
             else:
                 self._judge(rows[trouble], job, trouble, alerts)
@@ -113,15 +134,20 @@ class Judge:
 
     def _judge_silence(self, row: Row, job: Job, alerts: Mapping[str, Firing]) -> None:
         row.count += 1
-        if any(firing.begins for firing in alerts.values()):
+        told = [name for name, firing in alerts.items() if firing.begins]
+        row.notifications += sum(len(firing.begins) for firing in alerts.values())
+        for name in told:
+            row.causes[name] = row.causes.get(name, 0) + 1
+        if told:
             row.wrong += 1
+            row.critical += not self._critical.isdisjoint(told)
             self._remark(job, row.of, alerts, math.nan)
         else:
             row.once += 1
 
     def _judge(self, row: Row, job: Job, trouble: Trouble, alerts: Mapping[str, Firing]) -> None:
         """Count one troubled job, if somebody could have seen the trouble while there was one."""
-        due, over = self._due(job, trouble)
+        onset, due, over = self._due(job, trouble)
         if not self._account.start <= due < over - LATE or due > self._account.end - LATE:
             return
         row.count += 1
@@ -143,43 +169,53 @@ class Judge:
             row.again += 1
         else:
             row.once += 1
-        row.delays.append(max(0.0, min(begins) - due))
-        if row.delays[-1] > LATE:
+        row.notifications += len(begins)
+        row.delays.append(max(0.0, min(begins) - max(onset, self._account.start)))
+        queued = DAY if trouble in {Trouble.BETWEEN, Trouble.NEVER} else 0.0  # others of its kind may begin sub-tasks
+        if min(begins) - due > LATE + queued:
             row.late += 1
             self._remark(job, row.of, alerts, due)
-        if min(ceases, self._account.end) > self._account.knowable(over) + LATE:
+        slack = ENDS if trouble is Trouble.FAILED else LATE
+        if min(ceases, self._account.end) > self._account.knowable(over) + slack:
             row.long += 1
             self._remark(job, row.of, alerts, due)
 
-    def _due(self, job: Job, trouble: Trouble) -> tuple[float, float]:
-        """When somebody could have known, by the thresholds, and when it was over."""
+    def _due(self, job: Job, trouble: Trouble) -> tuple[float, float, float]:
+        """When the trouble began, when somebody could have known, by the thresholds, and when it was over."""
         knowable = self._account.knowable
         waits = self._thresholds
-        last = job.spans[1][1] if trouble is Trouble.BETWEEN else job.spans[2][0]
         if trouble is Trouble.FAILED:
             due = knowable(job.ended)
-            return due, due + waits["jobFailed"] + LATE / 2  # the five minutes of the rule
-        if trouble is Trouble.BETWEEN:
-            return knowable(last + waits["jobWaiting"]), job.halted
+            return due, due, due + waits["jobFailed"]
         if trouble is Trouble.STOPPING:
-            return knowable(job.halted + waits["jobStopping"]), job.ended
-        return knowable(self._slow_from(job) or last + waits["jobNotProgressing"]), job.halted
+            return job.halted, knowable(job.halted + waits["jobStopping"]), job.ended
+        if trouble in {Trouble.BETWEEN, Trouble.NEVER, Trouble.AFTER}:
+            last = max((end for _, end in job.spans if math.isfinite(end)), default=job.created)
+            return last, knowable(last + waits["jobWaiting"]), job.halted
+        if trouble is Trouble.STILL:
+            start = job.spans[2][0]
+            return start, knowable(self._slow_from(job, start)), job.halted
+        index, wait = (0, "jobValidation") if trouble is Trouble.VALIDATION else (1, "jobDataProcessing")
+        start = job.spans[index][0]
+        return start, knowable(start + waits[wait]), job.halted
 
-    def _slow_from(self, job: Job) -> float | None:
-        """When it is twice as old as the 0.95 quantile of the peers that are completed by then; None without peers."""
-        peers = self._durations[_peers(job)]
+    def _slow_from(self, job: Job, start: float) -> float:
+        """When a training is told of: by its peers where ten have completed by then, else by the time alone."""
+        peers = self._trainings[_peers(job)]
         window = BUDGET.baseline_window
-        changes = [job.created, *(at for ended, _ in peers for at in (ended, ended + window))]
-        changes = sorted(at for at in changes if job.created <= at < job.halted)
-        slow = None
+        changes = [start, *(at for ended, _ in peers for at in (ended, ended + window))]
+        changes = sorted(at for at in changes if start <= at < job.halted)
         for since, until in pairwise([*changes, math.inf]):
-            durations = [duration for ended, duration in peers if since - window < ended <= since]
-            if len(durations) >= MIN_PEERS:
-                expected = statistics.quantiles(durations, n=20, method="inclusive")[-1]
-                slow = max(since, job.created + self._thresholds["jobSlow"] * expected)
-                if slow < until:
-                    return slow
-        return slow
+            lengths = [length for ended, length in peers if since - window < ended <= since]
+            if len(lengths) < MIN_SUBTASK_PEERS:
+                slow = max(since, start + self._thresholds["jobTraining"])
+            else:
+                expected = statistics.quantiles(lengths, n=20, method="inclusive")[-1]
+                spread = (expected / statistics.median(lengths)) ** 1.25
+                slow = max(since, start + max(self._thresholds["subtaskSlow"], spread) * expected)
+            if slow < until:
+                return slow
+        return math.inf
 
     def exporter(self) -> list[Row]:
         """A row for each alert on the exporter that a fault brings about, and one for all of them without a fault."""
@@ -244,5 +280,5 @@ class Judge:
         return f"{(time - self._account.start) / DAY:.4f}"
 
 
-def _peers(job: Job) -> tuple[str, str]:
-    return job.base_model_arn, job.customization_type
+def _peers(job: Job) -> tuple[str, ...]:
+    return job.region, job.base_model_arn.partition("/")[2], job.customization_type

@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import virtual_clock
@@ -21,20 +22,21 @@ from exporter.fleet.fleet import Desired, Fleet
 from exporter.fleet.schedule import Schedule
 from exporter.fleet.state import Walked
 from exporter.fleet.walk import walk
-from exporter.jobs.families import JOB_FAMILIES, Family
+from exporter.jobs.families import JOB_FAMILIES, SNAPSHOT_FAMILIES, Family
 from exporter.jobs.page import Format, compose
 from exporter.jobs.snapshot import Budget
 from exporter.jobs.text import Text
 from exporter.simulator.wire import summary
+from exporter.simulator.world import Job
 from exporter.targets.target import Target
 from exporter.telemetry import Telemetry
-from signal_quality.account import DAY, HOUR, MINUTE, REGION, Account
+from signal_quality.account import DAY, HOUR, MINUTE, REGIONS, Account, has_heartbeat, leaves_out
 
-STEP = 180
+STEP = 288
 """Seconds between two scrapes, and between two evaluations of the rules."""
 
 SCHEDULE = Schedule(interval=60, timeout=45, stale_after=15 * MINUTE, concurrency=8, max_pages=10_000)
-BUDGET = Budget(retain=12 * HOUR, max_jobs=1000, baseline_window=90 * DAY)
+BUDGET = Budget(retain=15 * HOUR, max_jobs=1000, baseline_window=90 * DAY)
 """As `config.yaml` has them, but for `retain`: a shorter one spares the rules old jobs, of which there are the most."""
 
 WALK = 8.0
@@ -43,7 +45,7 @@ WALK = 8.0
 PAGE = 50
 """Jobs on a page: small, so that few jobs that have ended share a page with one that runs."""
 
-_TARGET = Target("targets[0]", REGION, labels=(("team", "research"),))
+_TARGETS = tuple(Target("targets[0]", region, labels=(("team", "research"),)) for region in REGIONS)
 
 
 class Shown(NamedTuple):
@@ -124,26 +126,38 @@ class Tape:
 
 
 class _List:
-    """The account's list of jobs. A page on which all jobs have ended is decoded once."""
+    """A region's list of jobs. A page on which all jobs have ended is decoded once."""
 
     account_id = None
 
-    def __init__(self, account: Account) -> None:
+    def __init__(self, account: Account, region: str) -> None:
         self._account = account
+        self._region = region
         self._settled: dict[int, JobPage] = {}
 
     def pages(self, max_pages: int, now: float) -> Iterator[JobPage]:  # noqa: ARG002 - as a reader has it
-        listed = self._account.listed(now)
-        for first in range(0, listed, PAGE):
+        listed = self._account.listed(self._region, now)
+        for first in range(0, len(listed), PAGE):
             page = self._settled.get(first)
             if page is None:
-                jobs = self._account.jobs[first : min(first + PAGE, listed)]
+                jobs = listed[first : first + PAGE]
                 page = read_page(
-                    json.dumps({"modelCustomizationJobSummaries": [summary(job, now) for job in jobs]}).encode()
+                    json.dumps({"modelCustomizationJobSummaries": [_summary(job, now) for job in jobs]}).encode()
                 )
                 if len(jobs) == PAGE and all(job.ended <= now for job in jobs):
                     self._settled[first] = page
             yield page
+
+
+def _summary(job: Job, now: float) -> dict[str, Any]:
+    """As AWS sends it, to each of its habits a share of the jobs."""
+    fields: dict[str, Any] = dict(summary(job, now))
+    if leaves_out(job):
+        details = fields["statusDetails"].items()
+        fields["statusDetails"] = {name: one for name, one in details if one["status"] != "NotStarted"}
+    if has_heartbeat(job) and job.halted > now:
+        fields["lastModifiedTime"] = datetime.fromtimestamp(now // (15 * MINUTE) * 15 * MINUTE, UTC).isoformat()
+    return fields
 
 
 class _Walker:
@@ -151,10 +165,10 @@ class _Walker:
 
     account_id = None
 
-    def __init__(self, account: Account, origin: float) -> None:
+    def __init__(self, account: Account, origin: float, region: str) -> None:
         self._account = account
         self._origin = origin
-        self._list = _List(account)
+        self._list = _List(account, region)
         self._last: tuple[tuple[int, float], Walked] | None = None
 
     def now(self) -> float:
@@ -204,25 +218,28 @@ def _step_after(time: float, origin: float) -> int:
 async def _serve(account: Account, tape: Tape, *, origin: float, first: int, end: int, instance: str) -> None:
     """One life of the exporter, scraped at every step from `first` up to and without `end`."""
     loop = asyncio.get_running_loop()
-    walker = _Walker(account, origin)
-    fleet = Fleet(Desired((_TARGET,), SCHEDULE, BUDGET, lambda _: walker), now=walker.now)
+    walkers = {region: _Walker(account, origin, region) for region in REGIONS}
+    clock = walkers[REGIONS[0]].now
+    desired = Desired(_TARGETS, SCHEDULE, BUDGET, lambda target: walkers[target.region])
+    fleet = Fleet(desired, now=clock)
     watching = asyncio.create_task(fleet.run())
     telemetry = Telemetry()
-    telemetry.config_loaded("0" * 16, walker.now())
+    telemetry.config_loaded("0" * 16, clock())
     own = telemetry.render(Format.TEXT)
     about_itself = tape.read(own, own, instance)
     about_itself[f'up{{instance="{instance}",job="bedrock"}}'] = Shown(1, 0)
-    walked: Walked | None = None
+    walked: dict[int, Walked | None] = {}
     for step in range(first, end):
         await asyncio.sleep(step * STEP - loop.time())
         if step == first:
             tape.shown("up", step, about_itself)
-        (state,) = fleet.states
-        tape.shown("target", step, tape.read(*_pages(TARGET_FAMILIES, [state.text], walker.now()), instance))
-        if state.shown is not walked:
-            walked = state.shown
-            texts = [walked.text] if walked else []
-            tape.shown("jobs", step, tape.read(*_pages(JOB_FAMILIES, texts, walker.now()), instance))
+        for index, state in enumerate(fleet.states):
+            tape.shown(f"target {index}", step, tape.read(*_pages(TARGET_FAMILIES, [state.text], clock()), instance))
+            if state.shown is not walked.get(index):
+                walked[index] = state.shown
+                texts = [state.shown.text] if state.shown else []
+                families: tuple[Family[Any], ...] = (*SNAPSHOT_FAMILIES, *JOB_FAMILIES)
+                tape.shown(f"jobs {index}", step, tape.read(*_pages(families, texts, clock()), instance))
     watching.cancel()
     await asyncio.wait([watching])
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from functools import lru_cache
 from pathlib import Path
@@ -26,17 +26,26 @@ def run(seed: int, stretches: int, rates: Rates, rules: Path = RULES) -> tuple[d
     Returns:
         The figures, and a line for each job and fault about which the alerts were not as they should be.
     """
+    return judge(*simulate(seed, stretches, rates, rules), rates)
+
+
+def simulate(seed: int, stretches: int, rates: Rates, rules: Path = RULES) -> tuple[Account, dict[Labels, Firing]]:
+    """What happened, and alert → when it began and ceased to fire."""
     fired: dict[Labels, Firing] = {}
     for labels, firing in _evaluations(seed, stretches, rates, rules):
         whole = fired.setdefault(labels, Firing())
         whole.begins |= firing.begins
         whole.ceases |= firing.ceases
-    account = _account(seed, stretches, rates)
-    judge = Judge(account, fired)
-    jobs, exporter = judge.jobs(), judge.exporter()
+    return _account(seed, stretches, rates), fired
+
+
+def judge(account: Account, fired: Mapping[Labels, Firing], rates: Rates) -> tuple[dict[str, Any], list[str]]:
+    """The figures and the remarks, as `run` gives them."""
+    judged = Judge(account, fired)
+    jobs, exporter = judged.jobs(), judged.exporter()
     figures = {
-        "seed": seed,
-        "days": round(stretches * STRETCH / DAY),
+        "sigma": rates.sigma,
+        "days": round((account.end - account.start) / DAY),
         "jobs": sum(job.created >= START for job in account.jobs),
         "step_seconds": STEP,
         "retain_seconds": round(BUDGET.retain),
@@ -47,7 +56,7 @@ def run(seed: int, stretches: int, rates: Rates, rules: Path = RULES) -> tuple[d
         "of_jobs": [row.figures() for row in jobs],
         "of_exporter": [row.figures() for row in exporter],
     }
-    return figures, judge.remarks
+    return figures, judged.remarks
 
 
 def _evaluations(seed: int, stretches: int, rates: Rates, rules: Path) -> Iterator[tuple[Labels, Firing]]:
