@@ -32,30 +32,31 @@ class Threshold:
 THRESHOLDS = (
     Threshold("jobFailed", "12h", "How long an alert on a failed job lasts, from when the exporter first saw it fail"),
     Threshold("jobWaiting", "2h", "How long an InProgress job may go without a running sub-task", True),
-    Threshold("jobQueued", "24h", "How long one may while other jobs of its base model and type begin sub-tasks"),
+    Threshold("jobQueued", "24h", "The same while other jobs of its base model and type start sub-tasks"),
     Threshold("jobValidation", "45m", "How long the validation of a job may run", True),
     Threshold("jobDataProcessing", "3h", "How long the data processing of a job may run", True),
-    Threshold("jobTraining", "48h", "How long a training may run whose peers are not known (fewer than ten)", True),
+    Threshold("jobTraining", "48h", "How long a training may run if fewer than ten peers are known", True),
     Threshold(
         "subtaskSlow",
         3,
-        "How many times the 0.95 quantile of its completed peers a sub-task may run; raises the two above, too",
+        "How many times its completed peers' 0.95 quantile a sub-task may run; also raises jobValidation and "
+        "jobDataProcessing",
         True,
     ),
     Threshold(
-        "jobNotProgressing", "12h", "How long a job without status details and known peers may go unmodified", True
+        "jobNotProgressing", "12h", "How long a job without status details and known peers may stay unmodified", True
     ),
-    Threshold("jobSlow", 2, "How many times the 0.95 quantile of its peers a job without status details may run", True),
+    Threshold("jobSlow", 2, "How many times its peers' 0.95 quantile a job without status details may run", True),
     Threshold("jobStopping", "1h", "How long a job may be Stopping", True),
-    Threshold("targetDown", "10m", "How long a target's walks may fail; above 5m, or a restart fires it"),
+    Threshold("targetDown", "10m", "How long a target's walks may fail; above 5m, as otherwise a restart fires it"),
     Threshold(
         "targetStale",
         "15m",
-        "How long a target's walks may fail until its series end: as poll.stale_after, and above 5m",
+        "How long a target's walks may fail until its series end: the same as poll.stale_after, and above 5m",
     ),
-    Threshold("throttled", 5, "How many throttled walks within 30 minutes fire it"),
-    Threshold("jobSeriesOmitted", "1h", "How long the budget may leave out jobs"),
-    Threshold("configReloadFailed", "5m", "How long the last reload may have failed"),
+    Threshold("throttled", 5, "Number of throttled walks within 30 minutes that fires it"),
+    Threshold("jobSeriesOmitted", "1h", "How long jobs may be left out because of job_series.max_jobs"),
+    Threshold("configReloadFailed", "5m", "For how long a reload may have failed"),
     Threshold("discoveryFailed", "3h", "How old the last good listing of the organization's accounts may be"),
     Threshold("exporterDown", "5m", "How long Prometheus may fail to scrape the exporter"),
 )

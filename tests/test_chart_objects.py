@@ -306,7 +306,7 @@ def test_notes() -> None:
     notes = render({})["templates/NOTES.txt"]
     monitored = {"serviceMonitor": {"enabled": True}, "prometheusRule": {"enabled": True}}
     assert f"kubectl --namespace {NAMESPACE} rollout status deployment/{FULLNAME}" in notes
-    for missing in ("Nothing scrapes it yet", "No alerts are installed"):
+    for missing in ("This chart has set up no scraping", "No alerts are installed"):
         assert missing in notes
         assert missing not in render(monitored)["templates/NOTES.txt"]
 

@@ -12,6 +12,7 @@ from promql import FAMILIES, own_families
 from reliability import page as reliability_page
 from signal_quality.account import Trouble
 
+from exporter import flags
 from exporter.errors import FailureReason
 from exporter.jobs.families import EXPORTER_PREFIX
 from tools import alerts_page, dashboards, iam_files, performance_page
@@ -50,6 +51,13 @@ def test_every_family_has_an_entry() -> None:
 def test_every_reason_is_explained(reason: FailureReason) -> None:
     """docs/reference.md says what each reason of a failure means and what to do."""
     assert f"\n| `{reason}` | " in (DOCS / "reference.md").read_text(encoding="utf-8")
+
+
+def test_every_flag_is_explained() -> None:
+    """docs/reference.md has every flag of `--help` and no other."""
+    rows = re.findall(r"^\| `(--[\w.-]+)", (DOCS / "reference.md").read_text(encoding="utf-8"), re.MULTILINE)
+    shown = set(re.findall(r"^ +(?:-h, )?(--[\w.-]+)", flags.parser().format_help(), re.MULTILINE)) - {"--help"}
+    assert shown == set(rows)
 
 
 def links(page: Path) -> set[str]:

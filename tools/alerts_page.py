@@ -19,12 +19,13 @@ INTRO = """\
 
 <!-- Written by tools/alerts_page.py from monitoring: `make docs`. -->
 
-They tell of jobs that failed or are stuck, and of an exporter that can't see. With Prometheus alone, load
-[monitoring/rules.yaml](../monitoring/rules.yaml) by `rule_files`. With Prometheus Operator, set
-`prometheusRule.enabled` of the [chart](../helm/README.md), which makes the same rules with your thresholds. Each alert
-links to its runbook, by `runbook_url`, and to a dashboard, by `dashboard_url`; all resolve by themselves. In the plain
-rules `dashboard_url` begins with `/d/`: put your Grafana's address before it in the template of the message, as
-[the compose example](examples/compose/alertmanager.yml) does; the chart does it by `prometheusRule.dashboardUrl`.
+The alerts report jobs that failed or are stuck, and an exporter that can't see its jobs. With plain Prometheus, load
+[monitoring/rules.yaml](../monitoring/rules.yaml) with `rule_files`. With Prometheus Operator, set
+`prometheusRule.enabled` in the [chart](../helm/README.md), which creates the same rules with your thresholds. The
+annotations `runbook_url` and `dashboard_url` of each alert link to its runbook and a dashboard. All alerts resolve by
+themselves. In the plain rules `dashboard_url` begins with `/d/`: prefix it with your Grafana's address in the message
+template, as [the compose example](examples/compose/alertmanager.yml) does; in the chart, set
+`prometheusRule.dashboardUrl`.
 
 | alert | severity | fires when |
 |---|---|---|
@@ -34,9 +35,9 @@ THRESHOLDS_INTRO = """\
 
 ## Thresholds
 
-Values of the chart below `prometheusRule.thresholds`. Those that are said to be *by type* can have another value for a
-customization type. The plain rules have them, the severities and the exporters that they are about in one block at the
-head of the file, with the command that writes the rules from it.
+They are values of the chart, under `prometheusRule.thresholds`. Those marked *by type* can also be set for single
+customization types. In the plain rules, a block at the top of the file has the thresholds, the severities and the
+selector of the exporters, with the command that writes the rules from them.
 
 ```yaml
 prometheusRule:
@@ -55,60 +56,59 @@ PROMISES = """\
 
 ## What you can count on
 
-- **A restart of the exporter changes nothing.** Alerts on jobs neither begin nor cease while it is away, for an hour
-  at most; those on targets bridge five minutes. Only **BedrockExporterDiscoveryFailed** begins sooner after one:
-  until accounts are listed, none of them is watched.
-- **An outage of AWS is told of by the exporter's alerts, not by those on jobs.** What holds of a job is taken from
-  good walks only. While there are none, what the last ones showed stays: times that go on growing start nothing, and
-  series that end after `stale_after` end nothing.
-- **A job that failed unseen is alerted on when it is seen**, be it hours later: what counts is that the last good
-  walk {jobFailed} ago ended before the job did. It is remembered for a week, through restarts of the exporter and
-  gaps in the evaluation of rules. The first walk of a new target does not tell of last week's failures.
-- **An alert on a failed job lasts {jobFailed}**, a shift on call: long enough to be found in the morning, so that
-  nobody is told "resolved" at night of what nobody has mended. It ends by itself, as nobody can mend a failed job.
-- **One alert for one trouble.** A job is told of by the sub-task that it is in, or as waiting for one; as a whole only
-  where AWS gives no status details. Trainings are slow where ten peers are known, and not progressing where not.
-- **Replicas count once, and so do the pods before and after a rollout.** What differs between them is aggregated away
-  after everything else, so all that is said of a job comes from the same replica: {replicaLabels}, and
-  `prometheusRule.replicaLabels` of the chart. Of a pair, one that sees is enough. The target's own labels stay, to
-  route by, unless they have one of these names.
-- **The rules are about their own exporter.** Every selector has the same matchers: in the chart the namespace, with a
-  ServiceMonitor also the job, or `prometheusRule.selector`. So the alert that no exporter is left has the namespace,
-  too.
+- **A restart of the exporter changes nothing.** Alerts on jobs neither start nor end while it is away for up to an
+  hour; alerts on targets bridge five minutes. The exception is **BedrockExporterDiscoveryFailed**, which fires sooner
+  after a restart: until accounts are listed, none of them is watched.
+- **An outage of AWS fires the exporter's alerts, not those on jobs.** Alerts on jobs use data of good walks only. While
+  there are none, the last state holds: growing times start no alert, and series that end after `stale_after` end none.
+- **A job that failed during an outage fires its alert when the exporter sees it**, even hours later: what counts is
+  that the last good walk {jobFailed} ago ended before the job did. This works for a week, across restarts of the
+  exporter and gaps in the evaluation of rules. The first walk of a new target does not report last week's failures.
+- **An alert on a failed job lasts {jobFailed}**, an on-call shift: it is still there in the morning, and sends no
+  "resolved" at night for something that nobody has fixed. It ends by itself, as a failed job can't be fixed.
+- **One alert per problem.** A job is judged by the sub-task that it is in, or as waiting for one; as a whole only if
+  AWS reports no status details. A long training is *Slow* if ten peers are known, and *NotProgressing* otherwise.
+- **Replicas count once, and so do the pods before and after a rollout.** The labels in which they differ are aggregated
+  away last, so each alert is computed from the data of one replica. These labels are {replicaLabels}, and the chart's
+  `prometheusRule.replicaLabels`. One working replica is enough. The target's own labels stay for routing, unless they
+  have one of these names.
+- **The rules only apply to their own exporter.** Every selector has the same matchers: in the chart the namespace and,
+  with a ServiceMonitor, the job; or `prometheusRule.selector`. So even the alert that no exporter is left has the
+  namespace.
 - **The exporter's clock does not matter** to alerts on jobs, except to the {jobQueued} of a queue: they compare AWS's
-  timestamps with Prometheus's clock, which may be wrong by some minutes. A last good walk in the future is not
-  believed; a clock that is slow makes alerts on failed jobs last longer by as much.
-- **A region without the service is no trouble**: targets whose reason is `unsupported_region` are passed over.
+  timestamps with Prometheus's clock, which may be off by some minutes. A last good walk in the future is
+  ignored; a slow clock makes alerts on failed jobs last longer by the same time.
+- **A region without the service fires nothing**: targets with the reason `unsupported_region` are ignored.
 
-## What they can't do
+## Limits
 
-- If the exporter is away for more than an hour, alerts on jobs resolve, and fire again when it is back. The same hour
-  passes before the alerts of a target end that was taken out of the configuration.
-- What failed more than a week before the first good walk is not certain to be alerted on.
-- A queue whose jobs begin more than {jobWaiting} apart alerts between them: raise `jobWaiting` for its type.
-- Where credentials, not the configuration, say which account a target is, a restart while AWS is out of reach leaves
-  its alerts with `aws_account_id="unknown"` until the first answer.
-- If Prometheus itself is away for more than an hour in an outage of AWS, alerts on jobs resolve until AWS is back.
-- One of several shards whose pod Prometheus no longer knows of, because it is not scheduled, say, is not missed:
-  alert on the StatefulSet, as kube-state-metrics shows it.
+- If the exporter is away for more than an hour, alerts on jobs resolve, and fire again when it is back. After a target
+  is removed from the configuration, its alerts also last another hour.
+- A job that failed more than a week before the first good walk may go without an alert.
+- If the jobs of a queue start more than {jobWaiting} apart, the alert fires in between: raise `jobWaiting` for its
+  type.
+- If a target's account is known from its credentials and not from the configuration, and the exporter restarts while
+  AWS is unreachable, its alerts have `aws_account_id="unknown"` until AWS answers.
+- If Prometheus itself is away for more than an hour during an outage of AWS, alerts on jobs resolve until AWS is back.
+- If Prometheus no longer knows the pod of one of several shards, for instance because it is not scheduled, no alert
+  fires: alert on the StatefulSet, with kube-state-metrics.
 - A healthy training that takes longer than {jobTraining} and has fewer than ten completed peers, such as the first of
-  its kind, is alerted on as not progressing: raise `jobTraining` for its type.
-- Scrapes more than five minutes apart leave gaps that Prometheus does not look across: `scrape_interval` is to be
-  less.
-- A central ruler (Thanos, Mimir) sees every exporter: give `prometheusRule.selector` the label of the cluster. Rules
-  that are loaded where the exporter is not scraped, as on another shard of Prometheus, say that it is down: load them
-  on one.
-- An exporter that comes back at a new address and can't be scraped there is not told of while others can be: alert on
-  pods that crash, as kube-state-metrics shows them.
-- Whoever changes the labels of a target has its alerts twice for an hour, with the old labels and with the new.
-- The thresholds on targets are for walks a minute apart. With a longer `poll.interval`, `targetDown` and `targetStale`
-  are to be twice that at least, and `throttled` at most half of the walks in 30 minutes.
-- A failed job for which AWS gives neither `endTime` nor `lastModifiedTime` is counted and has its status, but no
-  alert.
+  its kind, fires *NotProgressing*: raise `jobTraining` for its type.
+- `scrape_interval` must be less than five minutes: Prometheus does not bridge longer gaps between samples.
+- A central ruler (Thanos, Mimir) sees every exporter: put the cluster's label into `prometheusRule.selector`. Rules
+  loaded where the exporter is not scraped, such as on another shard of Prometheus, report that it is down: load them
+  only where it is scraped.
+- If one of several exporters comes back at a new address and can't be scraped there, no alert fires: alert on crashing
+  pods, with kube-state-metrics.
+- If you change the labels of a target, its alerts fire twice for an hour, with the old and the new labels.
+- The thresholds for targets assume a walk per minute. With a longer `poll.interval`, set `targetDown` and
+  `targetStale` to at least twice the interval, and `throttled` to at most half of the walks in 30 minutes.
+- A failed job for which AWS reports neither `endTime` nor `lastModifiedTime` is counted and has its status, but fires
+  no alert.
 
 ## Routing
 
-One trouble of the exporter can bring several of its alerts. In Alertmanager, let the worst one speak:
+One problem of the exporter can fire several of its alerts. In Alertmanager, let the worst one inhibit the others:
 
 ```yaml
 inhibit_rules:
@@ -117,32 +117,32 @@ inhibit_rules:
     equal: [aws_account_id, aws_region]
 ```
 
-Hundreds of jobs that fail at once are hundreds of alerts in one message. Limit it in the template, as in
+If hundreds of jobs fail at once, one message has hundreds of alerts. Limit their number in the template, as in
 `{{ range $i, $alert := .Alerts }}{{ if lt $i 20 }}{{ $alert.Annotations.summary }}{{ end }}{{ end }}`, and group by
 `aws_account_id` and `aws_region`.
 
-## What they were tried on
+## Tested with
 
-| | tried |
+| | how |
 |---|---|
 | Prometheus 2.42 | `promtool test rules` with every file of `monitoring/tests` |
-| evaluations 6 and 10 minutes apart | with `promtool` 2.42: an outage ends none, a failure is told after a week |
-| Prometheus 3 | not tried; no range in the rules depends on whether its left end is included |
-| VictoriaMetrics and vmalert | not tried; records are read over 15 minutes or more, as they may arrive late |
+| evaluations 6 and 10 minutes apart | with `promtool` 2.42: an outage ends no alert, a failure fires after a week |
+| Prometheus 3 | not tested; no range in the rules depends on whether its left end is included |
+| VictoriaMetrics and vmalert | not tested; recorded series are read over 15 minutes or more, as they may arrive late |
 
 ## Why they are as they are
 
-- **BedrockCustomizationJobFailed** does not ask whether a job ended within the hour: one that failed in an outage of
-  two hours would never be told of.
-- **BedrockCustomizationJobWaiting** leaves a job in a queue that moves alone for {jobQueued}: twelve jobs submitted
-  at once would wake somebody for eleven that are well.
-- **BedrockCustomizationJobSlow** lasts until the training has ended: what is expected of it changes as others
-  complete. Where the 0.95 quantile of the peers is more than 2.4 times their median, that ratio to the power of 1.25
-  takes the place of {subtaskSlow}: such lengths have tails that a fixed factor would alert on.
-- **BedrockCustomizationJobStopping** does not trust the time of the last modification alone, as no document says that
-  AWS modifies a job when it is told to stop.
-- **BedrockExporterTargetStale** goes by how long walks have failed, not by the age of the last good one: that would
-  fire at once when the exporter comes back after an hour, and never for a target that has not had one.
+- **BedrockCustomizationJobFailed** does not check whether a job ended within the last hour: a job that failed during an
+  outage of two hours would never fire it.
+- **BedrockCustomizationJobWaiting** tolerates a job in a moving queue for {jobQueued}: otherwise, twelve jobs submitted
+  at once would fire for eleven healthy ones.
+- **BedrockCustomizationJobSlow** lasts until the training has ended, as the expected duration changes when other
+  jobs complete. If the 0.95 quantile of the peers is more than 2.4 times their median, that ratio to the power of 1.25
+  replaces {subtaskSlow}: durations that vary this much have long tails, on which a fixed factor would fire.
+- **BedrockCustomizationJobStopping** does not rely on the time of the last modification alone, as AWS does not document
+  that stopping a job modifies it.
+- **BedrockExporterTargetStale** uses how long walks have failed, not the age of the last good walk: the age would fire
+  at once when the exporter comes back after an hour, and never for a target that has had no good walk.
 """
 
 QUALITY = """\

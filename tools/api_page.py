@@ -52,7 +52,7 @@ def document() -> dict[str, Any]:
                 "get": _operation("The targets of an account and a region, or all.", "Targets", targets)
             },
             "/api/v1/jobs": {
-                "get": _operation("The jobs that fit, those that need a person first.", "Jobs", filters + numbers)
+                "get": _operation("The jobs that match, those that need attention first.", "Jobs", filters + numbers)
             },
         },
         "components": {"schemas": schemas},

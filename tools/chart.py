@@ -97,8 +97,8 @@ README = """\
 
 <!-- Written by tools/chart.py from values.yaml: `make docs`. -->
 
-Installs the [Prometheus exporter for Amazon Bedrock model customization jobs](HOMEPAGE), and what goes with it. As it
-comes, it makes a Deployment, a Service, a ServiceAccount and a ConfigMap; everything else is off.
+Installs the [Prometheus exporter for Amazon Bedrock model customization jobs](HOMEPAGE), and what goes with it. By
+default it creates a Deployment, a Service, a ServiceAccount and a ConfigMap; everything else is off.
 
 Neither chart nor image is published yet. From a checkout, once you have
 [built the image](HOMEPAGE/blob/main/docs/kubernetes.md#the-image):
@@ -108,7 +108,7 @@ helm upgrade --install bedrock-customization-exporter ./helm \\
   --namespace monitoring --create-namespace --values=values.yaml
 ```
 
-with, for IRSA and Prometheus Operator, a `values.yaml` such as
+A `values.yaml` for IRSA and Prometheus Operator, for example:
 
 ```yaml
 image:
@@ -128,12 +128,12 @@ prometheusRule:
   labels: {release: kube-prometheus-stack}
 ```
 
-[docs/eks.md](HOMEPAGE/blob/main/docs/eks.md) goes from an empty account to the first alert;
-[docs/kubernetes.md](HOMEPAGE/blob/main/docs/kubernetes.md) tells about updates, reloading and
-shards. The folder [ci](HOMEPAGE/tree/main/helm/ci) has values for each feature.
+[docs/eks.md](HOMEPAGE/blob/main/docs/eks.md) leads from an empty account to the first alert;
+[docs/kubernetes.md](HOMEPAGE/blob/main/docs/kubernetes.md) covers updates, reloading and
+shards. The folder [ci](HOMEPAGE/tree/main/helm/ci) has example values for each feature.
 
-Unknown keys and wrong types are refused, those of `config` too. What Kubernetes takes as it is, such as `affinity`,
-Kubernetes checks.
+The chart refuses unknown keys and wrong types, in `config` too. Values that are passed on unchanged, such as
+`affinity`, are checked by Kubernetes only.
 
 ## Values
 

@@ -21,22 +21,21 @@ INTRO = """\
 <!-- Written by tools/dashboards.py from monitoring/dashboards: `make docs`. -->
 
 Three Grafana dashboards, in [helm/dashboards](../helm/dashboards). The [chart](../helm/README.md) installs them with
-`dashboards.enabled`, for Grafana's sidecar or as objects of Grafana Operator; as files they are imported by
-*Dashboards*, *New*, *Import*. [The compose example](examples/compose/README.md) has them provisioned. They link to
-each other and keep data source, variables and time range.
+`dashboards.enabled`, for Grafana's sidecar or Grafana Operator. To import the files by hand, use *Dashboards*, *New*,
+*Import*. [The compose example](examples/compose/README.md) provisions them. Links between them keep data source,
+variables and time range.
 
 Each has the variables *Data source*, *Cluster* (the label `cluster`, where Prometheus or an agent sets it), *Account*
-and *Region*, those on jobs also *Type*, and *Target labels*: ad hoc filters on the labels that your targets have in
-the configuration, which differ from one installation to the next. Series of processes have no such labels: while a
-filter is set, panels about processes are empty. What is scraped twice, by a pair of exporters or during a rollout, is
-counted once. Thresholds are those of the alerts as they ship.
+and *Region*; those about jobs also have *Type*. *Target labels* are ad hoc filters on the labels that the targets have
+in your configuration. Series about processes have no such labels, so panels about processes are empty while such a
+filter is set. Jobs that are scraped twice, from two replicas or during a rollout, are counted once. Thresholds are the
+alerts' defaults.
 
-They are written in the schema of Grafana 11.6, and need a Prometheus that knows `@ end()` and negative offsets: 2.33
-or newer, or VictoriaMetrics: 1.79 answers every query, with the data that it has, 30 seconds late. The tests ask
-every query of a real Prometheus. `make test-browser` has Grafana's own libraries (11.6, from npm) make the texts of
-every cell and draw tables, numbers and bars from what the demo's Prometheus answers. The pictures are made in the
-same way, by `python -m tools.pictures`; lines and states are drawn plainly in them, as Grafana draws these outside
-its libraries.
+They use the schema of Grafana 11.6, and need a Prometheus that supports `@ end()` and negative offsets: 2.33 or newer.
+VictoriaMetrics 1.79 also answers every query, with its usual delay of 30 seconds. The tests run every query on a real
+Prometheus. `make test-browser` uses Grafana's own libraries (11.6, from npm) to format every cell and draw tables,
+numbers and bars from the data of the demo's Prometheus. `python -m tools.pictures` makes the pictures on this page in
+the same way; lines and states look plainer in them, as Grafana's libraries do not contain these panels.
 """
 
 

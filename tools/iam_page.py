@@ -23,53 +23,54 @@ PAGE = """\
 
 <!-- {written} -->
 
-The exporter reads one list, and what a job says of itself if it is asked to: no job's data, no model, no bucket. What it has to be allowed depends on
-what its configuration asks for. `sts:GetCallerIdentity`, by which it learns its account, needs no permission.
+The exporter lists jobs and, if configured, reads their details and tags. It never reads training data, models or buckets.
+Which permissions it needs depends on its configuration. `sts:GetCallerIdentity`, which tells it its account, needs none.
 
 | the configuration has | the exporter's own identity needs | each watched account needs |
 |---|---|---|
-| `targets` without `assume_role` | [to list jobs](#listing-jobs) | |
-| `targets` with `assume_role` | [to assume roles](#roles-of-other-accounts) | [a role that it can assume](#the-role-of-a-watched-account) |
-| `details.enabled` or `job_series.tags` | [to read details](#details-and-tags-of-jobs), for its own account | the same, for that account |
-| `discovery.organizations` | the same, and [to list accounts](#accounts-of-an-organization) | the same role |
+| `targets` without `assume_role` | [list jobs](#listing-jobs) | |
+| `targets` with `assume_role` | [assume roles](#roles-of-other-accounts) | [a role that it can assume](#the-role-of-a-watched-account) |
+| `details.enabled` or `job_series.tags` | [read details](#details-and-tags-of-jobs), if it watches its own account | [read details](#details-and-tags-of-jobs) |
+| `discovery.organizations` | [assume roles](#roles-of-other-accounts) and [list accounts](#accounts-of-an-organization) | [a role that it can assume](#the-role-of-a-watched-account) |
 
 Below, `111122223333` is the exporter's own account and `444455556666` one that it watches. In other partitions ARNs
-begin with `arn:aws-cn` or `arn:aws-us-gov`. The policies are also files in [iam/policies](iam/policies), each whole.
+begin with `arn:aws-cn` or `arn:aws-us-gov`. Complete policies are also in [iam/policies](iam/policies).
 
 ## Listing jobs
 
 {policies[watch]}
 
-`bedrock:ListModelCustomizationJobs` knows no narrower resource than `*`. The condition is optional; the regions are
+`bedrock:ListModelCustomizationJobs` supports no resource but `*`. The condition is optional; its regions are
 those of the configuration.
 
 ## Details and tags of jobs
 
 {policies[details]}
 
-`bedrock:GetModelCustomizationJob` is for `details.enabled`, `bedrock:ListTagsForResource` for `job_series.tags`. Without
-them everything else goes on: `bedrock_exporter_target_detail_failures_total{{reason="access_denied"}}` counts, one line in
-the log says so, and the exporter tries again within the hour. `--doctor` asks about one job of each target.
+`bedrock:GetModelCustomizationJob` is for `details.enabled`, `bedrock:ListTagsForResource` for `job_series.tags`. If
+they are denied, everything else works: `bedrock_exporter_target_detail_failures_total{{reason="access_denied"}}` grows, the
+log says so once, and the exporter tries again within the hour. `--doctor` tries both with one job of each target.
 
 ## Roles of other accounts
 
 {policies[assume-roles]}
 
-`*` stands for any account, and the condition leaves those of the exporter's own organization, so that a wrong role in the
-configuration lends nobody else a session. Without an organization, name the roles one by one in place of the condition. `sts:TagSession` is for [EKS Pod Identity](#eks-pod-identity), whose session tags go on into the
-next role; nothing else has need of it.
+`*` matches any account; the condition limits it to the exporter's own organization, so that a wrong role in the
+configuration gives no session to strangers. Without an organization, list the roles one by one instead of using the
+condition. `sts:TagSession` is only needed with [EKS Pod Identity](#eks-pod-identity), whose session tags are passed on to
+the next role.
 
 ### The role of a watched account
 
-It has the permission [to list jobs](#listing-jobs), and a trust policy that names the exporter's own role:
+It has permission to [list jobs](#listing-jobs), and a trust policy that names the exporter's own role:
 
 {policies[trust-exporter]}
 
-The condition is for accounts of others: `external_id` in the configuration then says the same. IAM refuses a trust
-policy that names a role which does not exist, so make the exporter's own role first.
+The condition is for accounts that belong to someone else; set `external_id` in the configuration to the same value. IAM
+refuses a trust policy that names a role that does not exist, so create the exporter's own role first.
 
-[iam/member-role.yaml](iam/member-role.yaml) makes this role by CloudFormation. In all accounts of an organizational
-unit, present and future ones, it is a StackSet; IAM is global, so one region does:
+[iam/member-role.yaml](iam/member-role.yaml) creates this role with CloudFormation. To create it in all present and
+future accounts of an organizational unit, use a StackSet; IAM is global, so one region is enough:
 
 ```sh
 aws cloudformation create-stack-set --stack-set-name {name} \\
@@ -81,8 +82,8 @@ aws cloudformation create-stack-instances --stack-set-name {name} \\
   --deployment-targets OrganizationalUnitIds=ou-ab12-cdef3456 --regions us-east-1
 ```
 
-A StackSet leaves out the management account. [iam/terraform](iam/terraform) is the same role as a Terraform module.
-Both allow [details and tags](#details-and-tags-of-jobs) only if asked: the parameter `Details`, the variable `details`.
+A StackSet leaves out the management account. [iam/terraform](iam/terraform) has the same role as a Terraform module. To
+allow [details and tags](#details-and-tags-of-jobs), set the parameter `Details` or the variable `details`.
 
 In `config.yaml`:
 
@@ -96,7 +97,7 @@ targets:
 
 ## Accounts of an organization
 
-For `discovery.organizations`, in the management account or in one that it has made a delegated administrator:
+For `discovery.organizations`, in the management account or in a delegated administrator account:
 
 {policies[discover]}
 
@@ -104,16 +105,17 @@ With `organizational_units`:
 
 {policies[discover-units]}
 
-Choosing accounts by `tags` takes `organizations:ListTagsForResource` besides, as here:
+To choose accounts by `tags`, also allow `organizations:ListTagsForResource`:
 
 {policies[discover-units-and-tags]}
 
-Then each account that is found is entered by [its role](#the-role-of-a-watched-account), all of the same name.
+The exporter then assumes [the role](#the-role-of-a-watched-account) of each account that it has found; the role has the
+same name in all accounts.
 
 ## The exporter's own identity
 
-It takes AWS credentials from where every AWS tool does: environment, profile, SSO, the role of an instance or of a
-task. On EKS there are two ways. Whichever it is, the policies above belong to that identity. [eks.md](eks.md) goes through them from the start.
+The exporter finds AWS credentials as every AWS tool does: environment, profile, SSO, the role of an instance or a task. Attach
+the policies above to that identity. On EKS there are two ways, described below; [eks.md](eks.md) is a complete walk-through.
 
 ### EKS Pod Identity
 
@@ -126,19 +128,20 @@ aws eks create-pod-identity-association --cluster-name {cluster} --namespace {na
   --service-account {name} --role-arn {own_role}
 ```
 
-The condition needs the session tags that Pod Identity sets; leave it out where they are switched off
-(`disableSessionTags`). Where they are on, roles in other accounts have to allow `sts:TagSession`, as
-[above](#the-role-of-a-watched-account); without it AWS answers that `sts:TagSession` is denied.
+The condition needs the session tags that Pod Identity sets; leave it out if they are switched off
+(`disableSessionTags`). If they are on, roles in other accounts must allow `sts:TagSession`, as
+[above](#the-role-of-a-watched-account); otherwise AWS denies `sts:TagSession`.
 
 ### IAM roles for service accounts (IRSA)
 
 {policies[trust-irsa]}
 
-The provider is the cluster's own, and the service account is annotated with `eks.amazonaws.com/role-arn: {own_role}`.
+The provider is the OIDC provider of your cluster. Annotate the service account with
+`eks.amazonaws.com/role-arn: {own_role}`.
 
 ## See what is missing
 
-`--doctor` asks AWS, for each target, what the exporter needs, and changes nothing:
+`--doctor` tries everything that the exporter needs, for each target, and changes nothing:
 
 ```sh
 {name} --config.file=config.yaml --doctor
@@ -150,26 +153,25 @@ The provider is the cluster's own, and the service account is annotated with `ek
 
 | check | passed when |
 |---|---|
-| clock | it is within 2 minutes of AWS's; AWS refuses what is signed more than 5 minutes off |
-| identity | STS says whose the credentials are, and the account is the configured one |
+| clock | it is within 2 minutes of AWS's; AWS refuses signatures that are more than 5 minutes off |
+| identity | STS identifies the credentials, and their account is the configured one |
 | role | the target's role can be assumed |
 | region | Amazon Bedrock answers there, and has model customization |
-| permission | the list is allowed |
-| page | its first page is good |
-| details, tags | one of its jobs may be asked about; only with `details.enabled`, and with `job_series.tags` |
+| permission | listing jobs is allowed |
+| page | the first page of the list is valid |
+| details, tags | the details and tags of one job can be read; only with `details.enabled` and `job_series.tags` |
 
-✘ is a check that failed, and below the table stands what to do, once for all targets that lack the same. A dash
-marks one that could not be made, as an earlier one failed, or that does not apply: STS knows no identity of an API key
-for Amazon Bedrock, and need not tell it where all that is wanted of STS is a role. A region without model customization is ✘, although
-the exporter gets along with it: it asks there once an hour, `bedrock_exporter_target_up` is 0 with the reason
-`unsupported_region`, and the alerts pass over it.
+✘ is a check that failed; below the table is what to do about it, once for all targets with the same problem. `?` is a check
+that could not be made, mostly because an earlier one failed. A dash is a check that is not needed: STS cannot identify an API
+key for Amazon Bedrock, for example. A region without model customization is ✘, although the exporter copes with it: it asks
+once an hour, `bedrock_exporter_target_up` is 0 with the reason `unsupported_region`, and no alert fires.
 
-With `discovery.organizations` the accounts are listed first, and then each is checked. Each target has `poll.timeout`
-to answer, and `poll.concurrency` of them are asked at a time; a request is tried twice at most. Until all is known, a
-terminal shows how far it is, and then the table. `--log.format=json` prints the same as one JSON document, and nothing
-before it. The exit code is 1 if any check failed, and 0 if none did.
+With `discovery.organizations`, the accounts are listed first and then checked. Each target may take `poll.timeout`,
+`poll.concurrency` targets are checked at a time, and a request is tried at most twice. A terminal shows the progress, then
+the table. `--log.format=json` prints only a JSON document with the same content. The exit code is 1 if any check failed, and
+0 if none did.
 
-It runs where the exporter runs, with the same identity: `kubectl exec` into its pod, for instance.
+Run it where the exporter runs, with the same identity: for instance with `kubectl exec` in its pod.
 """  # noqa: E501 - a table
 
 

@@ -40,35 +40,35 @@ INTRO = f"""\
 <!-- Written by tools/metrics_page.py from the tables of metrics in exporter: `make docs`. -->
 
 Every series about a target or a job has the labels {{target_labels}},
-then the target's own `labels` from the configuration: the same names on every series, empty where a target has no such
-label. An account that can't be learnt yet is `{UNKNOWN}`. Series of one job add
+then the target's own `labels` from the configuration: all series have the same label names, with an empty value if a
+target does not have the label. An account that is not known yet is `{UNKNOWN}`. Series of one job add
 {{job_labels}}.
-A customization type that AWS does not give is `{UNKNOWN}`; a status or type that the exporter does not know passes
-through as it is. Below, *labels* are those that a family has beyond these.
+A customization type that AWS does not report is `{UNKNOWN}`; a status or type that is new to the exporter is shown
+unchanged. Below, *labels* are the additional labels of a metric.
 
-What comes from AWS is as old as the last good walk of its target, see
-`{EXPORTER_PREFIX}target_last_success_timestamp_seconds`. While walks fail the last good data stay, and after
-`stale_after` the series of the target's jobs end. A value that *grows* is kept as the moment since which it does
-and filled in at each scrape, so it goes on while AWS is out of reach, at no cost; it is never below 0.
+Data from AWS are as old as the last good walk of their target: see
+`{EXPORTER_PREFIX}target_last_success_timestamp_seconds`. While walks fail, the last good data stay; after
+`stale_after` the series of the target's jobs end. A value that *grows* is computed at each scrape as the time since a
+fixed moment, so it keeps growing while AWS is unreachable; it is never below 0.
 
-A family without samples is left out of the page. The examples show one account at one moment.
+Metrics without samples are left out of a scrape. The examples show one account at one moment.
 """
 
 SECTIONS = (
     (
         "All jobs",
-        "Exact, over every job in the list; for a target with a `filter`, over the jobs that match it.",
+        "Exact: all jobs in the list are counted or, for a target with a `filter`, all that match it.",
         SNAPSHOT_FAMILIES,
     ),
     (
         "One job",
         """\
-For the newest jobs that run, five times `job_series.max_jobs` at most, then for the newest ones that ended within
-`job_series.retain`, `max_jobs` at most.
+For the newest running jobs, at most five times `job_series.max_jobs`, and for the newest jobs that ended within
+`job_series.retain`, at most `max_jobs`.
 
-The tags that `job_series.tags` lists are labels of `bedrock_model_customization_job_info` alone: `tag_` and the key,
-with `_` for what a label's name can't have; empty where the job has no such tag. This puts one onto another series,
-however many exporters watch the job:
+The tags that `job_series.tags` lists become labels of `bedrock_model_customization_job_info` only: `tag_` and the key,
+with `_` for characters that label names can't have; empty if the job has no such tag. This query adds a tag to another
+series, even if several exporters watch the job:
 
 ```promql
 bedrock_model_customization_job_duration_seconds
@@ -76,20 +76,21 @@ bedrock_model_customization_job_duration_seconds
   max by (aws_account_id, aws_region, job_id, tag_team) (bedrock_model_customization_job_info)
 ```
 
-In the chart, `prometheusRule.labelsFromTags` puts tags onto the alerts on jobs, for Alertmanager to route by.""",
+In the chart, `prometheusRule.labelsFromTags` adds tags to the alerts on jobs, so that Alertmanager can route by
+them.""",
         JOB_FAMILIES,
     ),
     ("Targets", "About one account in one region. They stay when the series of its jobs end.", TARGET_FAMILIES),
 )
 
 TELEMETRY_INTRO = """\
-About the process; these have no account and no region.
+About the process, without labels for account and region.
 """
 
 TELEMETRY_OUTRO = """\
 ### `process_*` and `python_*`
 
-The usual ones of prometheus_client: CPU, memory, open files and start time of the process (on Linux), garbage
+The standard metrics of prometheus_client: CPU, memory, open files and start time of the process (on Linux), garbage
 collection, and the version of Python.
 """
 

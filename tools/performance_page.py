@@ -57,11 +57,11 @@ INTRO = """\
 
 <!-- Written by tools/performance_page.py from docs/performance.json: `make bench docs`. -->
 
-What the exporter costs, as ratios within one run: nobody's machine is like ours, but both sides of a ratio ran on the
-same one, in turns. `make bench` measures anew; it takes nine minutes, prints this table and writes
-`docs/performance.json`, the figure and the profile, and `make docs` writes this page from them. CPU is user and system
-time of all threads; the server stands in a process of its own and its pages are prepared beforehand; each case runs in
-a fresh process, and of three rounds the least counts.
+What the exporter costs. Absolute figures depend on the machine, so compare the ratios: both sides of each ratio ran in
+turn on the same machine. `make bench` repeats the measurement in nine minutes, prints this table and writes
+`docs/performance.json`, the figure and the profile; `make docs` writes this page from them. CPU is user and system
+time of all threads. The server runs in a separate process, with its pages prepared in advance. Each case runs in a
+fresh process; the best of three rounds counts.
 
 """
 
@@ -72,7 +72,7 @@ REST = """\
 
 ## Where it goes
 
-The floor is `json.loads` of the bytes plus a bare urllib3 fetch. A walk does more than that and yet needs less: msgspec
+The floor is `json.loads` of the bytes plus a bare urllib3 fetch. A walk does more and still takes less time: msgspec
 decodes a page straight into the structs of `jobs/job.py`, with no dictionary in between (`bedrock/wire.py`). Then
 
 - `jobs/fold.py` looks at each job. Of one that ended before `retain` and `baseline_window`, only a hash of its ARN and

@@ -64,7 +64,7 @@ class JobView(Struct, frozen=True):
 class TargetView(Struct, frozen=True):
     """An account in a region that is watched."""
 
-    account_id: Annotated[str, Meta(description="unknown until it is learnt.")]
+    account_id: Annotated[str, Meta(description="'unknown' until it is known.")]
     region: str
     labels: dict[str, str]
     state: Annotated[
@@ -82,13 +82,13 @@ class TargetView(Struct, frozen=True):
 
 
 class Targets(Struct, frozen=True):
-    """The targets that fit a filter."""
+    """The targets that match a filter."""
 
     targets: tuple[TargetView, ...]
 
 
 class Jobs(Struct, frozen=True):
-    """One page of the jobs that fit a filter."""
+    """One page of the jobs that match a filter."""
 
     jobs: tuple[JobView, ...]
     total: Annotated[int, Meta(description="Jobs that fit, on all pages.")]

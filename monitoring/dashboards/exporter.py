@@ -45,8 +45,8 @@ def _targets() -> list[parts.Panel]:
         parts.number(
             Shape(
                 "Targets that are down",
-                "Targets whose last walk failed, but for regions that lack the feature: those are asked hourly, and "
-                "are not worth an alert.",
+                "Targets whose last walk failed, except regions without the feature: these are asked hourly, and fire "
+                "no alert.",
                 units.Short,
                 NOT_SCRAPED,
                 6,
@@ -58,7 +58,7 @@ def _targets() -> list[parts.Panel]:
         parts.number(
             Shape(
                 "Age of the oldest data",
-                "Time since the last good walk of the target whose last good walk is longest ago. After stale_after "
+                "Time since the last good walk, of the target where it is longest. After stale_after "
                 "(15 minutes) the series of a target's jobs end.",
                 units.Seconds,
                 "No good walk: none has succeeded yet.",
@@ -84,8 +84,8 @@ def _targets() -> list[parts.Panel]:
         parts.rows(
             Shape(
                 "Targets by trouble",
-                "Every target, those that are down first. What each reason means and what to do stands in the README; "
-                "the exporter's own page and log have the message in words.",
+                "All targets, those that are down first. docs/reference.md explains each reason and what to do; the "
+                "exporter's status page and log have the full message.",
                 units.Short,
                 NOT_SCRAPED,
                 24,
@@ -131,8 +131,8 @@ def _targets() -> list[parts.Panel]:
         parts.over_time(
             Shape(
                 "Age of data",
-                "Time since the last good walk, of the ten targets where that is longest ago. It stays below "
-                "poll.interval and the length of a walk; the line is stale_after, where it is left at 15 minutes.",
+                "Time since the last good walk, of the ten targets where it is longest. It normally stays below "
+                "poll.interval plus the duration of a walk; the line is the default of stale_after, 15 minutes.",
                 units.Seconds,
                 "No good walk: none has succeeded yet.",
                 12,
@@ -169,8 +169,8 @@ def _walks() -> list[parts.Panel]:
         parts.over_time(
             Shape(
                 "Walk duration",
-                "How long walks take, good or bad, over all targets of the chosen exporters. What comes near "
-                "poll.timeout (45 s) fails.",
+                "How long walks take, good or bad, over all targets of the chosen exporters. Walks that reach "
+                "poll.timeout (45 s) fail.",
                 units.Seconds,
                 NOT_SCRAPED,
                 8,
@@ -180,7 +180,7 @@ def _walks() -> list[parts.Panel]:
         parts.over_time(
             Shape(
                 "API requests",
-                "Requests to AWS, every attempt and every exporter counted; not those of credential providers.",
+                "Requests to AWS, including every attempt and every exporter, but not those of credential providers.",
                 units.RequestsPerSecond,
                 NOT_SCRAPED,
                 8,
@@ -191,7 +191,7 @@ def _walks() -> list[parts.Panel]:
         parts.over_time(
             Shape(
                 "Jobs in the list",
-                "Distinct jobs in the last good walk, of the ten targets that have most. A walk reads 1,000 a page.",
+                "Distinct jobs in the last good walk, of the ten targets that have most. A page has 1,000 jobs.",
                 units.Short,
                 "No good walk: none has succeeded yet.",
                 8,
@@ -202,7 +202,7 @@ def _walks() -> list[parts.Panel]:
         parts.over_time(
             Shape(
                 "Malformed jobs",
-                "Jobs that could not be read and were left out, counted anew in every good walk. The exporter's log "
+                "Jobs that could not be read and were left out, counted again in every good walk. The exporter's log "
                 "has their ARNs.",
                 units.Short,
                 "No malformed job.",
@@ -218,7 +218,7 @@ def _walks() -> list[parts.Panel]:
             Shape(
                 "Jobs without series",
                 "Running jobs, and jobs that ended within job_series.retain, without series of their own because "
-                "job_series.max_jobs was reached. They are missing in what the overview says of single and ended jobs.",
+                "job_series.max_jobs was reached. The panels of the overview about single and ended jobs lack them.",
                 units.Short,
                 "Every job that runs or ended within job_series.retain has series of its own.",
                 8,
@@ -229,7 +229,7 @@ def _walks() -> list[parts.Panel]:
         parts.over_time(
             Shape(
                 "Start delay",
-                "How much later than due walks start, for want of a slot. If that nears poll.interval, raise "
+                "How late walks start because no slot is free. If this approaches poll.interval, raise "
                 "poll.concurrency.",
                 units.Seconds,
                 NOT_SCRAPED,
@@ -240,7 +240,7 @@ def _walks() -> list[parts.Panel]:
         parts.over_time(
             Shape(
                 "Failed API requests",
-                "Requests to AWS that failed, every attempt counted: also of walks that were good in the end.",
+                "Requests to AWS that failed, including attempts whose walk succeeded in the end.",
                 units.RequestsPerSecond,
                 "No request failed.",
                 8,
@@ -251,7 +251,7 @@ def _walks() -> list[parts.Panel]:
         parts.over_time(
             Shape(
                 "Series",
-                "Series that the exporter exports, of the ten targets that have most: what a sampleLimit has to allow.",
+                "Series of the ten targets that have most. A sampleLimit must allow the sum over all targets.",
                 units.Short,
                 NOT_SCRAPED,
                 8,

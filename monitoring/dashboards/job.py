@@ -63,8 +63,9 @@ def _now() -> list[parts.Panel]:
         parts.number(
             Shape(
                 "Duration / expected",
-                "The duration as part of the expected one, the 0.95 quantile of completed peers (same target, base "
-                "model and type, at least 5). From 200 % on the alert fires. Only while the job runs.",
+                "The duration relative to the expected one, the 0.95 quantile of completed peers (same target, base "
+                "model and type, at least 5). Only while the job runs. A job without "
+                "status details fires an alert at 200 %; others are judged by their sub-tasks.",
                 units.PercentUnit,
                 "None: the job has ended, or has fewer than 5 completed peers.",
                 4,
@@ -168,8 +169,8 @@ def _subtasks() -> list[parts.Panel]:
         parts.rows(
             Shape(
                 "Sub-tasks",
-                "Times as AWS reports them; the last modification of a sub-task that has ended is its end. Beside the "
-                "duration that of completed peers (same target, base model and type) which have series of their own.",
+                "Times as AWS reports them; the last modification of an ended sub-task is its end. For comparison, the "
+                "durations of completed peers (same target, base model and type) that have series of their own.",
                 units.Seconds,
                 GONE,
                 24,
@@ -204,7 +205,7 @@ def _progress() -> list[parts.Panel]:
         parts.over_time(
             Shape(
                 "Duration against expected",
-                "The job's duration, and while it runs the expected one: the 0.95 quantile of completed peers.",
+                "The job's duration and, while it runs, the expected one: the 0.95 quantile of completed peers.",
                 units.Seconds,
                 GONE,
                 8,
@@ -218,7 +219,7 @@ def _progress() -> list[parts.Panel]:
         parts.over_time(
             Shape(
                 "Time since last modified",
-                "As AWS reports it. It goes on growing while AWS can't be reached; the line is the alert's threshold.",
+                "As AWS reports it. It keeps growing while AWS can't be reached; the line is the alert's threshold.",
                 units.Seconds,
                 GONE,
                 8,
@@ -230,7 +231,7 @@ def _progress() -> list[parts.Panel]:
         parts.over_time(
             Shape(
                 "Waiting for a sub-task",
-                "How long the job is InProgress without a running sub-task; the line is the alert's threshold.",
+                "How long the job has been InProgress without a running sub-task; the line is the alert's threshold.",
                 units.Seconds,
                 "The job did not wait in the time range.",
                 8,
@@ -250,7 +251,7 @@ def _peers() -> list[parts.Panel]:
         parts.bars(
             Shape(
                 "Duration against peers",
-                "The job's duration beside the quantiles of the jobs of the same target, base model and type that "
+                "The job's duration and the quantiles of jobs of the same target, base model and type that "
                 "completed within baseline_window (90 days).",
                 units.Seconds,
                 GONE,

@@ -20,7 +20,7 @@ def build() -> models.Dashboard:
     return parts.assemble(
         parts.OVERVIEW,
         "Bedrock customization / Overview",
-        "Amazon Bedrock model customization jobs: what runs, what failed, and what is stuck.",
+        "Amazon Bedrock model customization jobs: what is running, what failed, and what is stuck.",
         since="now-24h",
         variables=[parts.cluster(), parts.account(), parts.region(), parts.customization_type(), parts.target_labels()],
         sections={"Now": _now(), "Jobs that run": _running(), "Jobs that ended": ended(), "All jobs": everything()},
@@ -38,7 +38,7 @@ def _now() -> list[parts.Panel]:
         parts.number(
             Shape(
                 "Waiting",
-                "InProgress jobs without a running sub-task. Seconds of it are normal.",
+                "InProgress jobs without a running sub-task. A few seconds are normal.",
                 units.Short,
                 NO_JOBS,
                 4,
@@ -49,8 +49,8 @@ def _now() -> list[parts.Panel]:
         parts.number(
             Shape(
                 "Longest wait",
-                "The longest time that an InProgress job has had no running sub-task. Healthy jobs go on within "
-                "seconds; jobs that are stuck here have waited for days, without any failure message.",
+                "The longest time that an InProgress job has had no running sub-task. Healthy jobs continue "
+                "within seconds; stuck jobs have waited for days, without any failure message.",
                 units.Seconds,
                 "None waits",
                 4,
@@ -74,8 +74,8 @@ def _now() -> list[parts.Panel]:
         parts.number(
             Shape(
                 "Targets down",
-                "Accounts and regions whose last walk failed, but for regions that lack the feature. Their jobs are "
-                "shown as they were, and go after stale_after (15 minutes).",
+                "Accounts and regions whose last walk failed, except regions without the feature. Their jobs are shown "
+                "as of the last good walk, until stale_after (15 minutes).",
                 units.Short,
                 "Not scraped: no exporter is.",
                 4,
@@ -88,7 +88,7 @@ def _now() -> list[parts.Panel]:
         parts.number(
             Shape(
                 "Oldest data",
-                "Time since the last good walk of the target whose last good walk is longest ago.",
+                "Time since the last good walk, of the target where it is longest.",
                 units.Seconds,
                 "No good walk: none has succeeded yet.",
                 4,
@@ -140,8 +140,8 @@ def _running() -> list[parts.Panel]:
         parts.rows(
             Shape(
                 "Running jobs",
-                f"The {promql.MOST} running jobs in most trouble, the worst first. Trouble is how near a job is to the "
-                "nearest alert, by the thresholds that ship: 2 h without a running sub-task, twice its expected "
+                f"The {promql.MOST} running jobs with most trouble, the worst first. Trouble is how close a job is to "
+                "its nearest threshold, by default: 2 h without a running sub-task, twice its expected "
                 "duration, not modified for 12 h where none is known, or Stopping for 1 h; 100 % is the threshold. "
                 "Expected is the 0.95 quantile of completed peers (same target, base model and type, at least 5).",
                 units.Short,
@@ -196,8 +196,8 @@ def _running() -> list[parts.Panel]:
         parts.over_time(
             Shape(
                 "Sub-tasks that run",
-                "Sub-tasks under way, of all jobs that have not ended: where the jobs are. The series do not tell "
-                "customization types apart.",
+                "Running sub-tasks of all jobs that have not ended: where the jobs are. The series do not distinguish "
+                "customization types.",
                 units.Short,
                 NO_JOBS,
                 8,
@@ -213,7 +213,7 @@ def _running() -> list[parts.Panel]:
             Shape(
                 "Waiting jobs",
                 "Time without a running sub-task, of the ten jobs that wait longest. The line is the "
-                "threshold of the alert. It goes on growing while AWS can't be reached.",
+                "threshold of the alert. It keeps growing while AWS can't be reached.",
                 units.Seconds,
                 "No job waited in the time range.",
                 8,

@@ -6,6 +6,7 @@ left out where their tool is missing.
 """
 
 import os
+import re
 import runpy
 import signal
 from collections.abc import Iterator, Mapping
@@ -145,8 +146,10 @@ for module in list(sys.modules.values()):
 
 
 def test_version(image: Image) -> None:
-    """It says which version it is."""
-    assert image.run(PROGRAM, "--version").stdout == f"{exporter.NAME} {exporter.__version__}\n"
+    """It says which version it is, and of what Python."""
+    assert re.match(
+        rf"{exporter.NAME} {exporter.__version__} \(.*Python 3\.\d+\.\d+\)\n$", image.run(PROGRAM, "--version").stdout
+    )
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +186,8 @@ def test_config_check(image: Image, tmp_path: Path) -> None:
 def test_no_config(image: Image) -> None:
     """Without a configuration it says what is missing, rather than watch something by chance."""
     ran = image.run(PROGRAM)
-    assert (ran.stderr, ran.returncode) == (
-        "config.yaml: can't be read: No such file or directory; name a configuration file with --config.file\n",
-        2,
+    expected = (
+        "config.yaml: can't be read: No such file or directory; "
+        "name a configuration file with --config.file (an empty one will do), or look around with --demo\n"
     )
+    assert (ran.stderr, ran.returncode) == (expected, 2)

@@ -12,13 +12,13 @@ REFUSED = {
     "a header without end": GET + b"X" * 1_000_000,
     "a path of 1 MB": b"GET /" + b"a" * 1_000_000 + HEAD + b"\r\n",
     "an unknown method": b"BREW /metrics" + HEAD + b"\r\n",
-    "a method that is none": b"G\x00T /" + HEAD + b"\r\n",
+    "an invalid method": b"G\x00T /" + HEAD + b"\r\n",
     "a method of 1 MB": b"G" * 1_000_000 + b" /" + HEAD + b"\r\n",
     "a path with a NUL": b"GET /\x00" + HEAD + b"\r\n",
-    "a URL that is none": b"GET http://[::1/" + HEAD + b"\r\n",
+    "an invalid URL": b"GET http://[::1/" + HEAD + b"\r\n",
     "two lengths": b"POST /" + HEAD + b"Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
     "a negative length": b"POST /" + HEAD + b"Content-Length: -1\r\n\r\n",
-    "a chunk that is none": b"POST /" + HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
+    "an invalid chunk": b"POST /" + HEAD + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
     "TLS": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n",
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
     "HTTP/9.9": b"GET /metrics HTTP/9.9\r\n\r\n",
@@ -65,27 +65,27 @@ SLOW = {
         "test_50_readers_that_stop",
     ),
     "stuck readers come one after the other, each with a page of its own": (
-        "beyond 64 MiB of unread pages the one that has stood still longest is cut off",
+        "beyond 64 MiB of unread pages, the one that has stalled longest is cut off",
         "test_what_stuck_readers_hold_is_bounded",
     ),
     "64 scrapes at once, in every format and encoding": (
-        "each gets the whole page in its own; those that wait share one rendering",
+        "each gets the whole page as requested; waiting scrapes share one rendering",
         "test_scrapes_at_once_share_pages",
     ),
-    "all places are taken by clients that stand still, and new ones keep coming": (
-        "the one that has stood still longest is cut off for each; a new client keeps its place and gets its page",
+    "stalled clients hold all connections, and new ones keep coming": (
+        "for each new client, the one that has stalled longest is cut off; the new client gets its page",
         "test_those_that_stand_still_go_first",
     ),
-    "more connections than places while scrapes are rendered or read": (
-        "the connections without a request go; the scrapes are not cut off",
+    "more connections than the limit while scrapes are rendered or read": (
+        "connections without a request are closed; the scrapes are not cut off",
         "test_a_scrape_under_way_stays",
     ),
-    "one address takes all places": (
-        "it gets three quarters of them; other addresses get in",
+    "one address tries to take all connections": (
+        "it gets three quarters of them; other addresses can still connect",
         "test_one_address_leaves_places_for_others",
     ),
     "the process may open few files": (
-        "clients take at most half of those that the process can spare",
+        "clients use at most half of the files that the process can spare",
         "test_places_follow_the_limit_of_open_files",
     ),
     "nonsense in `Accept` and `Accept-Encoding`": (
@@ -93,7 +93,7 @@ SLOW = {
         "test_accept_headers_of_nonsense",
     ),
     "all of these at once": (
-        "scrapes are whole and right; afterwards no descriptor is left",
+        "scrapes are complete and correct; afterwards no descriptor is left open",
         "test_everything_at_once_and_nothing_left",
     ),
 }
@@ -103,7 +103,7 @@ ROWS = [
     *(Row(fault, seen, NOTHING, f"{FILE}::{test}") for fault, (seen, test) in SLOW.items()),
     *(
         Row(
-            f"a request that is none: {name}",
+            f"an invalid request: {name}",
             "400, or the connection is reset; scrapes go on",
             NOTHING,
             f"{FILE}::test_what_is_not_http_is_refused[{name}]",
@@ -120,8 +120,8 @@ ROWS = [
         for name, (_, statuses) in ANSWERED.items()
     ),
     Row(
-        "100 people ask for pages while one that takes long is being made",
-        "scrapes and `/-/healthy` are answered meanwhile; those who ask for the same page get one and the same",
+        "100 clients request pages while a slow page is being made",
+        "scrapes and `/-/healthy` are answered meanwhile; identical requests share one page",
         NOTHING,
         "tests/web/test_routes.py::test_neither_a_scrape_nor_health_waits_for_a_page",
     ),

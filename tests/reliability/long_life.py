@@ -9,40 +9,40 @@ _DOWN = '`msg="target is down" reason={}`'
 
 ROWS = [
     Row(
-        "the credentials of an assumed role end, again and again, and STS fails when they are first to be renewed",
+        "the credentials of an assumed role expire again and again, and STS fails at the first renewal",
         "nothing: no walk fails",
         "—",
         f"{_LIFE}test_credentials_of_a_role_renew_for_ever",
     ),
     Row(
-        "the clock is hours ahead, so that new credentials have ended already",
+        "the clock is hours ahead, so that new credentials have already expired",
         '`target_up` 0, `target_walk_failures_total{reason="credentials"}`; up again once the clock is right',
         _DOWN.format("credentials"),
         f"{_LIFE}test_credentials_that_have_ended_at_once_are_no_bug",
     ),
     Row(
-        "the credentials file is written anew for another account",
-        "one walk fails while the old keys are refused; then the account that was learnt is asked for anew, and the "
-        "series of the old one end",
+        "the credentials file is rewritten for another account",
+        "one walk fails while the old keys are refused; then the exporter looks up the account again, and the series "
+        "of the old one end",
         _DOWN.format("credentials"),
         f"{_OURS}test_credentials_that_somebody_writes_anew",
     ),
     Row(
-        "the endpoint of a profile leads nowhere until somebody mends the file",
+        "the endpoint of a profile is wrong until somebody fixes the file",
         "`target_up` 0, and 1 at the next walk: no restart is needed",
         _DOWN.format("network"),
         f"{_OURS}test_a_profile_that_is_mended",
     ),
     Row(
-        "a `credential_process` that hangs, and has started another process",
-        '`target_up` 0, `target_walk_failures_total{reason="credentials"}`; both end with the walk, no zombie stays',
+        "a `credential_process` hangs, and has started another process",
+        '`target_up` 0, `target_walk_failures_total{reason="credentials"}`; both end with the walk, no zombie is left',
         "“the credential_process sh did not end in time, and was killed”",
         f"{_OURS}test_a_command_that_hangs_ends_with_the_walk",
     ),
     *(
         Row(
             f"the AWS configuration has {fault}",
-            "`target_up` 0; nothing is sent, no secret is shown; up again once it is mended",
+            "`target_up` 0; nothing is sent, no secret is shown; up again once it is fixed",
             f"{_DOWN.format('credentials')}, “{says}”",
             f"{_OURS}test_faults_of_the_aws_configuration[{fault}]",
         )
@@ -58,46 +58,45 @@ ROWS = [
     ),
     Row(
         "the CA bundle is missing, or holds no certificates",
-        "`target_up` 0; up again once it is mended",
+        "`target_up` 0; up again once it is fixed",
         f"{_DOWN.format('credentials')}, “the CA bundle … of AWS_CA_BUNDLE can't be read”",
         f"{_OURS}test_endpoints_that_cannot_be_used",
     ),
     Row(
         "the clock is set back a day, or ahead a year",
-        "walks keep their interval; what says for how long is never below 0; jobs are too old by the clock as it is",
+        "walks keep their interval; no duration is below 0; the age of jobs is wrong by as much as the clock",
         "—",
         f"{_LIFE}test_walks_through_clocks_that_are_set",
     ),
     Row(
         "a library call hangs for ever, such as a resolver that never answers",
-        '`target_up` 0 and `target_walk_failures_total{reason="timeout"}` grows for its target alone, with one thread '
-        "however long it lasts (a command that gives a profile its credentials: for the targets of that profile); "
+        '`target_up` 0 and `target_walk_failures_total{reason="timeout"}` grows for this target only (or, if it is '
+        "a `credential_process`, for the targets of the profile); it holds one thread, however long it lasts; "
         "`/-/healthy` is 200; up again by itself when the call ends",
         _DOWN.format("timeout"),
         f"{_LIFE}test_a_thread_that_hangs_for_ever_harms_no_other_target",
     ),
     Row(
-        "walks of a long list go on failing half-way",
-        "memory stays: none of the pages that were read is held",
+        "walks of a long list keep failing half-way",
+        "memory does not grow: the pages that were read are released",
         _DOWN.format("…"),
         f"{_LIFE}test_a_target_that_is_down_holds_no_page[429]",
     ),
     Row(
-        "as many targets as are walked at a time send answers without end, gzip that unpacks to more, JSON made to be "
-        "costly, all at once",
+        "all targets that are walked at the same time send endless responses, gzip bombs or JSON made to be costly",
         "memory stays below 300 MB",
         _DOWN.format("malformed_response"),
         "tests/reliability/test_memory.py::test_hostile_targets_at_once[a body without end]",
     ),
     Row(
-        "20,000 walks and 20,000 scrapes among all sorts of faults and rude clients (`make soak`)",
-        "memory, threads, connections and file descriptors are level; every scrape is whole",
+        "20,000 walks and 20,000 scrapes with all kinds of faults and misbehaving clients (`make soak`)",
+        "memory, threads, connections and file descriptors do not grow; every scrape is complete",
         "a line for each change",
         f"{_LIFE}test_short_soak",
     ),
     Row(
         "the list is any JSON or any bytes, in any pages",
-        "a snapshot, or one of the reasons but `internal`; `/metrics` can be parsed in both formats, `/` is a page",
+        "a snapshot, or one of the reasons except `internal`; `/metrics` can be parsed in both formats, `/` is a page",
         _DOWN.format("malformed_response") + " or another one",
         f"{_WILD}aws.py::test_any_list_is_a_snapshot_or_a_reason",
     ),
@@ -109,7 +108,7 @@ ROWS = [
     ),
     Row(
         "STS, or what stands in its place, answers anything",
-        "without a role nothing but `aws_account_id` as the jobs say it, or `unknown`; with a role one of the reasons",
+        "without a role, `aws_account_id` is taken from the jobs or is `unknown`; with a role, one of the reasons",
         _DOWN.format("…"),
         f"{_WILD}aws.py::test_any_answer_of_sts_has_a_reason",
     ),
@@ -121,13 +120,13 @@ ROWS = [
     ),
     Row(
         "any text as configuration file",
-        "it is used, or every fault in it is told in a line that names file, path, value and wish; exit code 2",
+        "it is used, or each error is reported in a line with file, path, value and what is expected; exit code 2",
         "—",
         "tests/config/test_load.py::test_any_text_gives_a_config_or_its_faults",
     ),
     Row(
         "any flags",
-        "exit code 0, 1 or 2 and never a traceback; a word on standard error with 2",
+        "exit code 0, 1 or 2 and never a traceback; with 2, a message on standard error",
         "—",
         f"{_WILD}flags.py::test_any_flags_end_as_documented",
     ),

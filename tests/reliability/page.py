@@ -24,77 +24,76 @@ INTRO = """\
 
 <!-- Written by tests/reliability/page.py from the tables beside it: `make docs`. -->
 
-What goes wrong around the exporter, and what its users see then. Each line names the test that injects the fault, over
-real sockets where there are any, and proves what stands beside it. The names of tests are those of pytest: the file,
-the test and its parameter.
+What can go wrong around the exporter, and what its users then see. Each line names the test that injects the fault,
+over real sockets where the network is involved, and checks the result. Tests are named as in pytest: file, test and
+parameter.
 
 ## What it promises
 
-- **A walk counts as a whole or not at all.** If one fails, on whichever page, `/metrics` goes on showing what the last
-  good walk brought: byte for byte, but for the values that grow with time, which go on growing.
+- **A walk counts as a whole or not at all.** If one fails, on any page, `/metrics` keeps showing the result of the last
+  good walk, byte for byte; only values that grow with time keep growing.
   `bedrock_exporter_target_up` is 0 and the reason is counted in `bedrock_exporter_target_walk_failures_total`.
 - **Old data end.** When no walk of a target has been good for `poll.stale_after` ({stale_after} unless set), the
-  series of its jobs end. What is known of the target itself stays.
-- **A target that fails harms no other.** The others are walked on time, also while one is held by a peer that never
+  series of its jobs end. The series about the target itself stay.
+- **A failing target does not affect others.** The others are walked on time, even while one waits for a peer that never
   answers. The exporter starts, serves and is healthy while every target fails.
-- **It gets well by itself.** The first good walk after a fault shows the list as it is now. No restart is needed.
-- **No empty lies.** "No jobs" is what AWS said in so many words: a 200 without the list is a failed walk.
-- **One line in the log for each change**, not one for each walk: `target is down` with the `reason` and a `detail` that
-  says what to do, and when it is over `target is up`, with the reason again as `was`. A job that can't be read is
-  named once.
+- **It recovers by itself.** The first good walk after a fault shows the current list. No restart is needed.
+- **No false zeros.** It shows "no jobs" only if AWS returned an empty list: a 200 without the list is a failed walk.
+- **One log line for each change**, not for each walk: `target is down` with the `reason` and a `detail` that says what
+  to do, and `target is up` when it is over, with the reason as `was`. A job that can't be read is logged once.
 - **A scrape never waits for AWS**, and never sees half a walk.
 
 ## Deadlines and limits
 
 | what | bound | set by |
 |---|---|---|
-| one walk | {timeout}, then it is cut off, whatever the peer does | `poll.timeout` |
+| one walk | {timeout}, then it is aborted, whatever the peer does | `poll.timeout` |
 | pages of a walk | {max_pages:,}; more are `runaway_pagination`, as is a page token seen before | `poll.max_pages` |
 | jobs of a page | {page_jobs:,}; more are `malformed_response`, as are more bytes | fixed |
-| bytes of an answer | {page_bytes} MiB for a page, {other_bytes} MiB for any other, unpacked too | fixed |
-| walks at a time | {concurrency} | `poll.concurrency` |
+| bytes of a response | {page_bytes} MiB for a page, {other_bytes} MiB for any other, also when decompressed | fixed |
+| concurrent walks | {concurrency} | `poll.concurrency` |
 | wait for a connection to AWS | {connect_timeout} | `aws.connect_timeout` |
 | wait for the next byte from AWS | {read_timeout} | `aws.read_timeout` |
-| tries of one request | {max_attempts}, with growing pauses, all within the deadline of the walk | `aws.max_attempts` |
-| age of what is shown while walks fail | {stale_after} | `poll.stale_after` |
+| attempts per request | {max_attempts}, with growing pauses, all within the deadline of the walk | `aws.max_attempts` |
+| age of the data shown while walks fail | {stale_after} | `poll.stale_after` |
 | jobs with series of their own | {max_jobs:,} ended per target, five times as many that run | `job_series.max_jobs` |
 | malformed jobs named in the log | the first {max_complaints} of a walk; all are counted | fixed |
-| connections of clients | {connections}; for one more, who has waited longest without a request goes | fixed |
+| client connections | {connections}; at the limit, the one that has been idle longest is closed | fixed |
 | a client's first request | {header} after it connected | fixed |
 | a client's next request | {keep_alive} after the last response | fixed |
-| reading a response | {write} after the request | fixed |
-| one request | {request} KiB | fixed |
-| responses that clients have yet to read | {unread} MiB; beyond it who stands still longest is cut off | fixed |
-| scrapes in flight | as many as connections; those of one kind share one page in memory | fixed |
-| the end, after SIGTERM | responses in flight get {shutdown}, all is over within 5 s | fixed |
+| time for a client to read a response | {write} after the request | fixed |
+| size of a request | {request} KiB | fixed |
+| responses that clients have not read yet | {unread} MiB; beyond that, the client stalled longest is cut off | fixed |
+| concurrent scrapes | as many as connections; scrapes in the same format share one page in memory | fixed |
+| shutdown after SIGTERM | responses in flight get {shutdown}; the process ends within 5 s | fixed |
 
-The deadline of a walk is proven within 2 s. Intervals and deadlines go by a clock that nobody can set; the wall clock
-is only shown.
+Tests check the deadline of a walk with a tolerance of 2 s. Intervals and deadlines use the monotonic clock; the wall
+clock is only displayed.
 """
 
 SECTIONS = (
     (
         aws_faults.ROWS,
-        "AWS and the way there",
+        "AWS and the network",
         """\
-With real boto3 against a faulty server. Two walks meet the fault, one on its first page and one in mid-list where that
-makes a difference; a second target is well all the time, walks on, and shows no trace of it. Where `target_up` is 0
-everything else stays as it was, and one good walk ends it. Names of metrics are without their prefix
-`bedrock_exporter_`.""",
+Tested with real boto3 against a faulty server. Two walks meet the fault: one on the first page and, where that makes a
+difference, one in the middle of the list. A second, healthy target is walked all the time and is not affected. Where
+`target_up` is 0, everything else stays as it was, and one good walk restores it. Metric names are shown without their
+prefix `bedrock_exporter_`.""",
     ),
     (
         detail_faults.ROWS,
         "Details and tags of jobs",
         """\
-Of the calls that `details` and `job_series.tags` make, each with a deadline of 15 s and beside the walks: whatever
-becomes of one, walks are good and on time, and scrapes are answered. A job is given up after 6 failures; denied calls
-count for none.""",
+These are faults of the calls that `details` and `job_series.tags` make. Each call has a deadline of 15 s and runs apart
+from the walks: if it fails, walks still succeed on time, and scrapes are answered. After 6 failures the exporter stops
+asking about a job; denied calls do not count.""",
     ),
-    (client_faults.ROWS, "Who scrapes", "While a good client goes on scraping and gets correct pages."),
+    (client_faults.ROWS, "Clients", "A well-behaved client keeps scraping all the time, and gets correct pages."),
     (
         long_life.ROWS,
-        "Long life and wild input",
-        "What expires, jumps or hangs in months of uptime, and any input at all.",
+        "Long uptime and arbitrary input",
+        "What expires, jumps or hangs in months of uptime, and any input whatsoever.",
     ),
 )
 """Table, title, and what holds for all lines of the table."""

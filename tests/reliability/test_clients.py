@@ -316,8 +316,8 @@ def demo() -> Iterator[tuple[subprocess.Popen[str], str, list[str]]]:
         reader = threading.Thread(target=log.extend, args=(process.stderr,))
         reader.start()
         try:
-            wait_until(lambda: log != [], "the first line of the log")
-            address = json.loads(log[0])["address"]
+            wait_until(lambda: any('"listening"' in line for line in log), "its address")
+            address = next(line["address"] for line in map(json.loads, log) if line["msg"] == "listening")
             wait_until(lambda: ask(address, "/-/ready").status == 200, "ready")
             yield process, address, log
         finally:
