@@ -66,7 +66,8 @@ class Signer:
             frozen = attempt(self._source.get_frozen_credentials, self._attempts)
             refuse_unsendable(frozen.access_key, "access key id", "AWS_ACCESS_KEY_ID")
             refuse_unsendable(frozen.secret_key, "secret access key", "AWS_SECRET_ACCESS_KEY")
-            refuse_unsendable(frozen.token or "", "session token", "AWS_SESSION_TOKEN")
+            if frozen.token:
+                refuse_unsendable(frozen.token, "session token", "AWS_SESSION_TOKEN")
             return Credentials(frozen.access_key, frozen.secret_key, frozen.token)
 
     @contextlib.contextmanager
@@ -105,13 +106,18 @@ def refuse_unsendable(value: object, what: str, variable: str) -> None:
         what: it is.
         variable: of the environment, that may hold it.
     """
-    if isinstance(value, str) and value.isascii() and value.isprintable() and " " not in value:
+    if isinstance(value, str) and value and value.isascii() and value.isprintable() and " " not in value:
         return
     is_set = os.environ.get(variable) == value
-    ends = isinstance(value, str) and value[-1:] in {"\n", "\r"}
-    fault = "ends with a line feed" if ends else "holds a line feed, a space or another character that can't be sent"
+    if isinstance(value, str) and value[-1:] in {"\n", "\r"}:
+        fault = "ends with a line feed"
+    elif value == "":
+        fault = "is empty"
+    else:
+        fault = "holds a line feed, a space or another character that can't be sent"
+    name = f"{variable}, the {what}," if is_set else f"the {what}"
     where = f"correct {variable}" if is_set else "correct the file or program that the credentials come from"
-    raise WalkError(FailureReason.CREDENTIALS, f"{f'{variable}, ' if is_set else ''}the {what}, {fault}; {where}")
+    raise WalkError(FailureReason.CREDENTIALS, f"{name} {fault}; {where}")
 
 
 def role_credentials(

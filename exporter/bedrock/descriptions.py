@@ -40,6 +40,19 @@ _ROLE_PARAMETERS = {
 }
 """A parameter of STS → the variable and the key of a profile that it comes from, and what it has to be."""
 
+_LEFT_OUT = "(details left out)"
+
+_SETTINGS = {
+    "ContainerProvider": (
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN", "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE",
+    ),
+    "EnvProvider": ("AWS_CREDENTIAL_EXPIRATION",),
+    "ProcessProvider": ("credential_process of the AWS configuration",),
+    "ConfiguredEndpointProvider": ("services of the AWS configuration",),
+}  # fmt: skip
+"""A class of botocore's → the settings that it reads."""
+
 _KEYS = frozenset({
     "AWS_ROLE_ARN", "account_id_endpoint_mode", "auth_scheme_preference", "credential_source",
     "request_min_compression_size_bytes", "role_arn", "services", "source_profile", "sso_account_id", "sso_region",
@@ -48,8 +61,22 @@ _KEYS = frozenset({
 """Keys of the AWS configuration that botocore finds fault with."""
 
 
-def describe(error: BaseException) -> str:  # noqa: PLR0911 - a decision table
+def describe(error: BaseException) -> str:
     """What an exception says, without anything that could be secret."""
+    words = _words(error)
+    is_vague = _LEFT_OUT in words or words.startswith("raised at")
+    settings = _settings_at_work(error) if is_vague else ""
+    return f"{words}; check {settings}" if settings else words
+
+
+def _settings_at_work(error: BaseException) -> str:
+    """The settings that the code which raised the exception works with, if they are known."""
+    names = [frame.f_code.co_qualname.partition(".")[0] for frame, _ in traceback.walk_tb(error.__traceback__)]
+    settings = next((settings for name, settings in _SETTINGS.items() if name in names), ())
+    return ", ".join(name for name in settings if not name.startswith("AWS_") or os.environ.get(name))
+
+
+def _words(error: BaseException) -> str:  # noqa: PLR0911 - a decision table
     match error:
         case WalkError():
             return error.message
@@ -93,7 +120,7 @@ def _setting_words(error: boto.BotoCoreError) -> str:  # noqa: PLR0911 - a decis
         case boto.ParamValidationError():
             return _parameter_words(str(error.kwargs.get("report")))
         case boto.InvalidConfigError():
-            told = str(error.kwargs.get("error_msg")).replace("-", "_")
+            told = str(error.kwargs.get("error_msg")).replace("-", "_").replace(" ", "_")
             keys = sorted(key for key in _KEYS if key in told)
             return (
                 f"the AWS configuration lacks something or contradicts itself; check {', '.join(keys)}" if keys else ""
@@ -149,8 +176,8 @@ class _Harmless(dict[str, object]):
     """What fills a format of botocore's: what is known to be a name or a URL, and of a URL only where it leads."""
 
     _NAMES = frozenset({
-        "cred_var", "mode", "name", "path", "profile", "profile_name", "provider", "region_name", "service_name",
-        "signature_version", "source_profile", "valid_modes", "visited_profiles",
+        "config_key", "cred_var", "mode", "name", "path", "profile", "profile_name", "provider", "region_name",
+        "service_name", "signature_version", "source_profile", "valid_modes", "valid_options", "visited_profiles",
     })  # fmt: skip
     _URLS = frozenset({"endpoint", "endpoint_url", "proxy_url"})
 
@@ -160,7 +187,7 @@ class _Harmless(dict[str, object]):
             return value
         if key in self._URLS:
             return _bare(str(value))
-        return (_network_words(value) if isinstance(value, Exception) else "") or "(details left out)"
+        return (_network_words(value) if isinstance(value, Exception) else "") or _LEFT_OUT
 
 
 def _bare(url: str) -> str:

@@ -64,10 +64,15 @@ _BY_CODE = {
     code: reason
     for reason, codes in {
         FailureReason.THROTTLED: (
+            "BandwidthLimitExceeded",
+            "EC2ThrottledException",
             "LimitExceededException",
+            "PriorRequestNotComplete",
+            "ProvisionedThroughputExceededException",
             "RequestLimitExceeded",
             "RequestThrottled",
             "RequestThrottledException",
+            "ServiceQuotaExceededException",
             "SlowDown",
             "Throttling",
             "ThrottlingException",
@@ -75,26 +80,45 @@ _BY_CODE = {
             "TooManyRequestsException",
         ),
         FailureReason.CREDENTIALS: (
+            "AuthFailure",
             "ExpiredToken",
             "ExpiredTokenException",
             "IncompleteSignature",
+            "IncompleteSignatureException",
+            "InvalidAccessKeyId",
             "InvalidClientTokenId",
             "InvalidSignatureException",
+            "InvalidToken",
             "MissingAuthenticationToken",
             "MissingAuthenticationTokenException",
             "RequestExpired",
+            "RequestTimeTooSkewed",
             "SignatureDoesNotMatch",
+            "TokenRefreshRequired",
+            "UnauthorizedException",
             "UnrecognizedClientException",
         ),
         FailureReason.ACCESS_DENIED: (
             "AccessDenied",
             "AccessDeniedException",
+            "ForbiddenException",
             "NotAuthorized",
+            "NotAuthorizedException",
+            "OptInRequired",
+            "SubscriptionRequiredException",
             "UnauthorizedOperation",
             # AWS Organizations: the account is in no organization, or the organizational unit is not in it.
             "AWSOrganizationsNotInUseException",
             "ParentNotFoundException",
         ),
+        FailureReason.SERVER_ERROR: (
+            "InternalFailure",
+            "InternalServerError",
+            "InternalServerException",
+            "ServiceUnavailable",
+            "ServiceUnavailableException",
+        ),
+        FailureReason.TIMEOUT: ("RequestTimeout", "RequestTimeoutException"),
     }.items()
     for code in codes
 }
@@ -103,6 +127,7 @@ _BY_STATUS = {
     401: FailureReason.ACCESS_DENIED,
     403: FailureReason.ACCESS_DENIED,
     407: FailureReason.NETWORK,  # of a proxy
+    408: FailureReason.TIMEOUT,
     **dict.fromkeys(range(500, 1000), FailureReason.SERVER_ERROR),
 }
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import selectors
 import signal
 import stat
 import subprocess
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import botocore.credentials
 import botocore.session
@@ -20,6 +21,9 @@ from exporter.errors import FailureReason, WalkError
 
 _LONGEST_TOKEN = 20_000
 """Characters of a web identity's token, as STS accepts them."""
+
+_MOST_PRINTED = 64 * 1024
+"""Bytes of credentials that a program prints."""
 
 _FILES = ("credentials_file", "config_file")
 """Settings of botocore that name the files of the AWS configuration."""
@@ -132,35 +136,61 @@ class _Program(subprocess.Popen[bytes]):
         if not arguments:
             raise WalkError(FailureReason.CREDENTIALS, "credential_process is empty in the AWS configuration")
         work.check()
+        self._name = str(arguments[0])
         super().__init__(arguments, stdin=subprocess.DEVNULL, process_group=0, **how)
 
     def communicate(self, *_: object, **__: object) -> tuple[bytes, bytes]:
-        """What it printed. Raises `WalkError` if it fails or is too slow; its own words may hold a secret."""
-        program = str(self.args[0])  # type: ignore[index] # a list
+        """What it printed. Raises `WalkError` if it fails, is too slow or prints too much; its words may be secret."""
         try:
-            while True:
-                try:
-                    printed = super().communicate(timeout=min(_LOOK, max(0.0, work.remaining())))
-                    break
-                except subprocess.TimeoutExpired:
-                    if work.remaining() <= 0:
-                        message = (
-                            f"the credential_process {program} did not end in time, and was killed; run it by hand"
-                        )
-                        raise WalkError(FailureReason.CREDENTIALS, message) from None
+            printed = self._read_all()
+            self._await_end()
         finally:
             self._end_group()
         if self.returncode != 0:
             how = f"exit code {self.returncode}" if self.returncode > 0 else f"signal {-self.returncode}"
             message = (
-                f"Error when retrieving credentials from custom-process: {program} ended with {how}; "
+                f"Error when retrieving credentials from custom-process: {self._name} ended with {how}; "
                 "run it by hand, its messages are not shown for they may hold secrets"
             )
             raise WalkError(FailureReason.CREDENTIALS, message)
-        if not _is_object(printed[0]):
-            message = f"the credential_process {program} printed no JSON object; run it by hand"
+        if not _is_object(printed):
+            message = f"the credential_process {self._name} printed no JSON object; run it by hand"
             raise WalkError(FailureReason.CREDENTIALS, message)
-        return printed
+        return printed, b""
+
+    def _read_all(self) -> bytes:
+        """All of its standard output, to the end; what it says on standard error is passed over."""
+        printed = bytearray()
+        with selectors.DefaultSelector() as open_ones:
+            for stream in (self.stdout, self.stderr):
+                if stream is not None:
+                    open_ones.register(stream, selectors.EVENT_READ)
+            while open_ones.get_map():
+                self._keep_time()
+                for key, _ in open_ones.select(_LOOK):
+                    part = os.read(key.fd, 65536)
+                    if not part:
+                        open_ones.unregister(key.fileobj)
+                    elif key.fileobj is self.stdout:
+                        printed += part
+                if len(printed) > _MOST_PRINTED:
+                    self._give_up(f"printed more than {_MOST_PRINTED >> 10} KiB")
+        return bytes(printed)
+
+    def _await_end(self) -> None:
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.wait(_LOOK)
+                return
+            self._keep_time()
+
+    def _keep_time(self) -> None:
+        if work.remaining() <= 0:
+            self._give_up("did not end in time")
+
+    def _give_up(self, why: str) -> NoReturn:
+        message = f"the credential_process {self._name} {why}, and was killed; run it by hand"
+        raise WalkError(FailureReason.CREDENTIALS, message)
 
     def _end_group(self) -> None:
         """Kill what is left of the group, unless the program ended well, and reap what has become our child.
@@ -171,9 +201,9 @@ class _Program(subprocess.Popen[bytes]):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self.pid, signal.SIGKILL)
             self.wait()
-            for stream in (self.stdout, self.stderr):
-                if stream is not None:
-                    stream.close()
+        for stream in (self.stdout, self.stderr):
+            if stream is not None:
+                stream.close()
         for _ in _orphans(self.pid):
             pass
 

@@ -79,6 +79,9 @@ class _Response(http.client.HTTPResponse):
 
     def begin(self) -> None:
         super().begin()
+        if self.status == http.HTTPStatus.SEE_OTHER:  # over which urllib3 stumbles with headers as botocore has them
+            message = "the answer is a redirect (303); is a proxy or a wrong endpoint in between?"
+            raise WalkError(FailureReason.MALFORMED_RESPONSE, message)
         if (self.length or 0) > self._limit:
             raise too_large(self._limit)
         self.will_close = self.will_close or self._once  # not every server does as it is asked

@@ -80,6 +80,39 @@ FAULTS: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
         "the credential_process printf printed no JSON object",
     ),
     "a command that prints null": ({"config": "[default]\ncredential_process = echo null"}, {}, "echo printed no JSON"),
+    "a command without end": (
+        {"config": f"[default]\ncredential_process = yes {SECRET}"},
+        {},
+        "the credential_process yes printed more than 64 KiB, and was killed",
+    ),
+    "a command that is not quoted to the end": (
+        {"config": f"[default]\ncredential_process = echo '{SECRET}"},
+        {},
+        "check credential_process of the AWS configuration",
+    ),
+    "a container's credentials of another host": (
+        {},
+        {"AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://192.0.2.1/x"},
+        "check AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    ),
+    "a container's token with a line feed": (
+        {},
+        {
+            "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://127.0.0.1:1/x",
+            "AWS_CONTAINER_AUTHORIZATION_TOKEN": f"{SECRET}\r\nX: y",
+        },
+        "check AWS_CONTAINER_CREDENTIALS_FULL_URI, AWS_CONTAINER_AUTHORIZATION_TOKEN",
+    ),
+    "an expiration that is no time": (
+        {},
+        {**PAIR, "AWS_CREDENTIAL_EXPIRATION": "x"},
+        "check AWS_CREDENTIAL_EXPIRATION",
+    ),
+    "empty keys": (
+        {"credentials": "[default]\naws_access_key_id =\naws_secret_access_key =\n"},
+        {},
+        "the access key id is empty",
+    ),
     "a token file that is not there": (
         {},
         {"AWS_WEB_IDENTITY_TOKEN_FILE": "/no/such", "AWS_ROLE_ARN": ROLE},

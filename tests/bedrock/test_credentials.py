@@ -115,7 +115,7 @@ def test_walks_go_on_while_a_renewal_fails(aws: Aws, caplog: pytest.LogCaptureFi
             FailureReason.MALFORMED_RESPONSE,
             "can't parse the answer",
         ),
-        (lent("hidden\nhidden"), FailureReason.CREDENTIALS, "the session token, holds a line feed"),
+        (lent("hidden\nhidden"), FailureReason.CREDENTIALS, "the session token holds a line feed"),
         (lent(minutes=-5), FailureReason.CREDENTIALS, "check the clock"),
         (sts_error(400, "ValidationError"), FailureReason.CREDENTIALS, "ValidationError"),
         (sts_error(503, "ServiceUnavailable"), FailureReason.SERVER_ERROR, "ServiceUnavailable"),

@@ -5,6 +5,7 @@ from datetime import timedelta
 import faults
 from faults import HTML, body_of, error
 
+from exporter.simulator import Response
 from reliability.fault import Fault, R, refusal
 from reliability.injections import (
     UNKNOWN_OPERATION,
@@ -87,7 +88,7 @@ REFUSALS = (
         "A role's session token that ends with a line feed: nothing of it is shown",
         sts(faults.assumed("hidden\n", timedelta(hours=1))),
         R.CREDENTIALS,
-        "the session token, ",
+        "the session token ends with a line feed",
         role=True,
     ),
     Fault(
@@ -104,6 +105,20 @@ REFUSALS = (
         listing(error(403, "AccessDeniedException", "Please make sure your API Key is valid.")),
         R.CREDENTIALS,
         "give the exporter a valid API key in AWS_BEARER_TOKEN_BEDROCK",
+    ),
+    Fault(
+        "redirect-302",
+        "A redirect, with a code of its own",
+        listing(error(302, "Found")),
+        R.MALFORMED_RESPONSE,
+        "Found from ListModelCustomizationJobs",
+    ),
+    Fault(
+        "redirect-303",
+        "A redirect to another method (303)",
+        listing(Response(303, b"", {"Location": "/elsewhere"})),
+        R.MALFORMED_RESPONSE,
+        "the answer is a redirect (303)",
     ),
     Fault(
         "proxy-407",
