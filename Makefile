@@ -31,7 +31,7 @@ PACKAGES := promtool=prometheus prometheus=prometheus systemd-analyze=systemd am
 	prometheus-alertmanager=prometheus-alertmanager prometheus-node-exporter=prometheus-node-exporter
 
 .DEFAULT_GOAL := help
-.PHONY: help demo run test announce test-browser test-unit test-unit-oldest bench soak signal-quality lint docs dist image audit lock version packages clean
+.PHONY: help demo run test announce test-browser test-unit test-unit-oldest bench soak delays signal-quality lint docs dist image audit lock version packages clean
 
 help: ## This list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -68,6 +68,9 @@ bench: $(call venv,$(NEWEST))/tested ## Cost of a walk and of a scrape, against 
 soak: $(call venv,$(NEWEST))/tested ## Months of uptime in minutes: whether memory, threads or connections pile up
 	$(tests) -m reliability.soak $(FLAGS)
 
+delays: $(call venv,$(NEWEST))/tested ## How long a scrape waits at worst while others do what they should not
+	$(tests) -m reliability.delays
+
 signal-quality: $(call venv,$(NEWEST))/tested packages ## The alerts over a simulated year: what they tell, and what they miss
 	$(tests) -m signal_quality --json monitoring/signal_quality.json $(FLAGS)
 
@@ -87,7 +90,7 @@ dist: $(call venv,$(NEWEST))/tested ## The sdist and the wheel, checked and trie
 	DIST=dist $(call venv,$(NEWEST))/bin/python -m pytest tests/e2e/test_dist.py $(PYTEST_FLAGS)
 
 image: ## The container image; ENGINE=podman has it built by another than Docker
-	$(ENGINE) build --pull --tag localhost/bedrock-customization-exporter .
+	$(ENGINE) build --pull --build-context="$$(sed -nE 's/^FROM (([^@]+)@.+)/\2=docker-image:\/\/\1/p' packaging/base/Dockerfile)" --tag localhost/bedrock-customization-exporter .
 
 audit: $(call venv,$(NEWEST))/tested ## Known weaknesses of the pinned dependencies; asks PyPI
 	$(call venv,$(NEWEST))/bin/pip-audit --progress-spinner=off --strict --require-hashes --disable-pip --requirement=packaging/requirements.lock

@@ -32,10 +32,11 @@ PLACES = {
 }
 
 
-def run(command: Sequence[str | Path], directory: Path = ROOT) -> None:
-    """Run a command that ends well; what it has to say otherwise."""
+def run(command: Sequence[str | Path], directory: Path = ROOT) -> str:
+    """Run a command that ends well: its standard output. What it has to say otherwise."""
     ran = subprocess.run(command, cwd=directory, capture_output=True, text=True, check=False)
     assert ran.returncode == 0, ran.stdout + ran.stderr
+    return ran.stdout
 
 
 def versions(file: Path, pattern: str) -> set[str]:
@@ -119,6 +120,23 @@ def test_dockerignore_lets_in_what_is_copied() -> None:
     assert lines[0] == "*"
     assert {line.removeprefix("!") for line in lines if line.startswith("!")} == set(" ".join(copied).split())
     assert lines[-1] == "**/__pycache__"
+
+
+def test_base_image_by_digest() -> None:
+    """What is released is built on the image of the Dockerfile, by a digest that Dependabot keeps current."""
+    (pinned,) = re.findall(
+        r"^FROM (\S+)", (ROOT / "packaging/base/Dockerfile").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    tag, _, digest = pinned.partition("@")
+    assert re.fullmatch(r"sha256:[0-9a-f]{64}", digest)
+    stages = re.findall(r"^FROM (\S+)", (ROOT / "Dockerfile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(stages) == {tag}
+    for file in ("Makefile", ".github/workflows/release.yml"):
+        (expression,) = re.findall(
+            r"sed -nE '(.+)' packaging/base/Dockerfile", (ROOT / file).read_text(encoding="utf-8")
+        )
+        given = run(["sed", "-nE", expression, "packaging/base/Dockerfile"]).strip()
+        assert given.removeprefix("base=") == f"{tag}=docker-image://{pinned}"
 
 
 def test_hadolint_finds_nothing() -> None:

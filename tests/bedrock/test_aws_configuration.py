@@ -441,6 +441,14 @@ def test_an_api_key_is_told_of_once(
         ("https://127.0.0.1:{port}", "/usr", FailureReason.CREDENTIALS, "the CA bundle /usr of AWS_CA_BUNDLE can't be"),
         ("https://127.0.0.1:{port}", "/etc/hostname", FailureReason.CREDENTIALS, "AWS_CA_BUNDLE holds no certificates"),
     ],
+    ids=[
+        "a blank",
+        "a port",
+        "a scheme",
+        "no CA bundle",
+        "a directory as CA bundle",
+        "a CA bundle without certificates",
+    ],
 )
 def test_endpoints_that_cannot_be_used(  # noqa: PLR0917 - the columns of a table
     aws: Aws, monkeypatch: pytest.MonkeyPatch, url: str, bundle: str, expected: FailureReason, says: str

@@ -59,8 +59,8 @@ ROWS = [
     Row(
         "the CA bundle is missing, or holds no certificates",
         "`target_up` 0; up again once it is fixed",
-        f"{_DOWN.format('credentials')}, “the CA bundle … of AWS_CA_BUNDLE can't be read”",
-        f"{_OURS}test_endpoints_that_cannot_be_used",
+        f"{_DOWN.format('credentials')}, “the CA bundle … of AWS_CA_BUNDLE holds no certificates”",
+        f"{_OURS}test_endpoints_that_cannot_be_used[a CA bundle without certificates]",
     ),
     Row(
         "the clock is set back a day, or ahead a year",
