@@ -49,6 +49,18 @@ LIMITS = (
         "tests/reliability/test_memory.py::test_hostile_sts",
     ),
     Row(
+        "AWS Organizations answers without end",
+        '`discovery_failures_total{reason="malformed_response"}` grows; peak memory at most 300 MB; other targets are up',
+        "“the answer is larger than 1 MiB”",
+        "tests/reliability/test_memory.py::test_hostile_organizations",
+    ),
+    Row(
+        "A list of ten million jobs",
+        "`target_up` 0 after `poll.max_pages`; peak memory at most 300 MB; the target beside it is up",
+        "`target is down`, `reason=runaway_pagination`",
+        "tests/reliability/test_memory.py::test_ten_million_jobs",
+    ),
+    Row(
         "10,000 targets: a start, a reload of all of them, a SIGTERM in the midst of one",
         "each takes at most 3 s, the end at most 5 s; `/-/healthy` answers meanwhile",
         "`configuration reloaded`",
