@@ -11,12 +11,17 @@ import struct
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, Any, cast
+
+from multidict import CIMultiDictProxy
 
 from exporter import descriptors
 from exporter.web.aiohttp_web import web
 from exporter.web.config.settings import Tls
 from exporter.web.handshake import Handshake, Peer
+
+if TYPE_CHECKING:
+    from aiohttp.http_parser import RawRequestMessage
 
 _log = logging.getLogger(__name__)
 
@@ -198,7 +203,10 @@ class Connections(web.Server):
         count_request: Callable[[str, int], None],
         count_cut: Callable[[str], None],
     ) -> None:
-        super().__init__(server.request_handler, request_factory=server.request_factory)
+        def request(message: RawRequestMessage, *rest: Any) -> web.BaseRequest:  # noqa: ANN401 - aiohttp's
+            return server.request_factory(_without_expectations(message), *rest)
+
+        super().__init__(server.request_handler, request_factory=request)
         self.open: set[Peer] = set()
         self.headers = headers
         self.tls = tls
@@ -235,6 +243,15 @@ class Connections(web.Server):
         """End every connection now."""
         for connection in list(self.open):
             connection.cut("shutdown")
+
+
+def _without_expectations(message: RawRequestMessage) -> RawRequestMessage:
+    """The head without an expectation that nobody can meet: aiohttp quotes it, and fails if it is no UTF-8."""
+    if message.headers.get("Expect", "100-continue").lower() == "100-continue":
+        return message
+    headers = message.headers.copy()
+    del headers["Expect"]
+    return message._replace(headers=CIMultiDictProxy(headers))
 
 
 def _waiting_since(connection: Peer) -> float:

@@ -18,7 +18,7 @@ from exporter.config.resolve import load
 from exporter.web.address import Address
 from exporter.web.server import Server
 
-STATUSES = {200, 400, 404, 405, 417, 503}
+STATUSES = {200, 400, 404, 405, 503}
 """All that the routes and aiohttp's parser have to say."""
 
 
@@ -116,10 +116,11 @@ def exchange(place: tuple[str, int], sent: bytes, patience: float) -> bytes:
 @example(sent=b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n")
 @example(sent=b"GET / HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 5\r\n\r\nhello")
 @example(sent=b"POST /metrics HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nZ\r\n")
+@example(sent=b"GET /nothing HTTP/1.1\r\nHost: x\r\nExpect: \x80\r\n\r\n")
 @example(sent=b"GET http://[ HTTP/1.1\r\nHost: x\r\n\r\n")
 @example(sent=b"GET /" + b"x" * 10_000 + b" HTTP/1.1\r\n\r\n")
 def test_any_request_has_a_status_or_no_answer(served: tuple[str, int], sent: bytes) -> None:
-    """A client gets one of six statuses, or its connection closed; the log is silent; the next client is served."""
+    """A client gets one of five statuses, or its connection closed; the log is silent; the next client is served."""
     faults = Faults()
     logging.root.addHandler(faults)
     try:
