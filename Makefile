@@ -71,7 +71,7 @@ soak: $(call venv,$(NEWEST))/tested ## Months of uptime in minutes: whether memo
 delays: $(call venv,$(NEWEST))/tested ## How long a scrape waits at worst while others do what they should not
 	$(tests) -m reliability.delays
 
-signal-quality: $(call venv,$(NEWEST))/tested packages ## The alerts over a simulated year: what they tell, and what they miss
+signal-quality: $(call venv,$(NEWEST))/tested packages ## The alerts over simulated weeks: what they tell, and what they miss
 	$(tests) -m signal_quality --json monitoring/signal_quality.json $(FLAGS)
 
 lint: $(call venv,$(NEWEST))/tested ## Style, types, and the direction of imports

@@ -51,7 +51,9 @@ on ({_ONE_EXPORTER})
   )"""
 
 _OF_TARGET = "{namespace=%q,job=%q,aws_account_id=%q,aws_region=%q}"
-_TARGET = "$labels.namespace $labels.job $labels.aws_account_id $labels.aws_region"
+_TARGET = '(or $labels.namespace "") (or $labels.job "") $labels.aws_account_id $labels.aws_region'
+"""Arguments for it; to vmalert a label that there is not is no empty text."""
+
 _REASON = (
     f'{{{{ with printf "max by (reason) ({EXPORTER_PREFIX}target_failure_info{_OF_TARGET})" {_TARGET} | query }}}} '
     'Reason: {{ . | first | label "reason" }}.{{ end }}'

@@ -51,7 +51,7 @@ def test_series_exist(name: str) -> None:
     assert named
     assert named <= KNOWN
     texts = " ".join(ALERTS[name]["annotations"].values()) if name in ALERTS else ""
-    for query in re.findall(r'printf "(.+?)" \$labels', texts):
+    for query in re.findall(r'printf "(.+?)" (?:\(or )?\$labels', texts):
         assert metrics_of(query.replace("%q", '""')) <= KNOWN
 
 

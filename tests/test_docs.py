@@ -1,5 +1,6 @@
 """What is generated is up to date, and the pages say what the product, the tests and the benchmark do."""
 
+import json
 import re
 import subprocess
 import sys
@@ -9,11 +10,12 @@ from pathlib import Path
 import pytest
 from promql import FAMILIES, own_families
 from reliability import page as reliability_page
+from signal_quality.account import Trouble
 
 from exporter import flags
 from exporter.errors import FailureReason
 from exporter.jobs.families import EXPORTER_PREFIX
-from tools import dashboards, iam_files, performance_page
+from tools import alerts_page, dashboards, iam_files, performance_page
 from tools.generated import GENERATORS
 
 ROOT = Path(__file__).parents[1]
@@ -120,6 +122,18 @@ def test_every_test_of_a_fault_exists() -> None:
 
 
 # Alerts
+
+
+def test_figures_are_good() -> None:
+    """docs/alerts.md tells of every trouble, of each sigma; no trouble is missed, and no moving queue wakes anybody."""
+    runs = json.loads(alerts_page.FIGURES.read_text(encoding="utf-8"))
+    assert [run["sigma"] for run in runs] == [0.2, 0.4, 0.8]
+    for run in runs:
+        rows = {row["of"]: row for row in run["of_jobs"]}
+        assert all(rows[trouble]["count"] for trouble in Trouble)
+        assert {trouble for trouble in Trouble if rows[trouble]["missed"]} == set()
+        assert rows[Trouble.QUEUE]["critical"] == 0
+        assert 10_000 * rows[Trouble.NONE]["wrong"] <= 10 * rows[Trouble.NONE]["count"]
 
 
 @pytest.mark.e2e

@@ -100,7 +100,7 @@ def ended() -> list[parts.Panel]:
                 "D": reasons,
             },
             [
-                Column("job_name", "Job", link=JOB_LINK),
+                Column("job_name", "Job", link=JOB_LINK, width=260),
                 Column("A", "Failed at", units.DatetimeISO, width=170),
                 Column("reason", "Reason"),
                 Column("B", "After", units.Seconds),

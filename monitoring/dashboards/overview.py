@@ -112,7 +112,7 @@ def _now() -> list[parts.Panel]:
                 Column("alertname", "Alert"),
                 Column("alertstate", "State", names=[("firing", parts.RED), ("pending", parts.YELLOW)], width=90),
                 Column("severity", "Severity", width=90),
-                Column("job_name", "Job", link=JOB_LINK),
+                Column("job_name", "Job", link=JOB_LINK, width=260),
                 Column("aws_account_id", "Account", width=130),
                 Column("aws_region", "Region", width=130),
                 Column("job_id", "Job id", width=130),
@@ -145,7 +145,7 @@ def _running() -> list[parts.Panel]:
                 "duration, not modified for 12 h where none is known, or Stopping for 1 h; 100 % is the threshold. "
                 "Expected is the 0.95 quantile of completed peers (same target, base model and type, at least 5).",
                 units.Short,
-                "No job runs.",
+                "No job runs, or no walk has succeeded.",
                 24,
                 10,
             ),
@@ -160,7 +160,7 @@ def _running() -> list[parts.Panel]:
                 "H": promql.of_worst(promql.NOT_MODIFIED),
             },
             [
-                Column("job_name", "Job", link=JOB_LINK),
+                Column("job_name", "Job", link=JOB_LINK, width=260),
                 Column("trouble", "Trouble", width=110),
                 Column("B", "Near to an alert", units.PercentUnit, _LIMITS, width=130),
                 Column("status", "Status", names=[*parts.STATUS_COLORS.items()], width=100),

@@ -16,9 +16,9 @@ SIGMAS = (0.2, 0.4, 0.8)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m signal_quality", description="A year of alerts, simulated.")
+    parser = argparse.ArgumentParser(prog="python -m signal_quality", description="Months of alerts, simulated.")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--stretches", type=int, default=10, help="of four days each, for each sigma")
+    parser.add_argument("--stretches", type=int, default=5, help="of four days each, for each sigma")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures here, too")
     flags = parser.parse_args()
     found = []

@@ -45,6 +45,7 @@ class Row:
 
     Attributes:
         of: what is wrong.
+        due: whether there is something to tell of.
         count: how many there were that somebody could have seen.
         once: alerted exactly once, and by the right alert.
         again: alerted once more, after an hour or longer without the exporter.
@@ -59,6 +60,7 @@ class Row:
     """
 
     of: str
+    due: bool = True
     count: int = 0
     once: int = 0
     again: int = 0
@@ -80,10 +82,9 @@ class Row:
         """For the table."""
         figures = asdict(self)
         delays = figures.pop("delays")
+        figures |= {"delays": len(delays), "due": self.due}
         figures["median_delay"] = round(statistics.median(delays)) if delays else None
         figures["longest_delay"] = round(max(delays)) if delays else None
-        ordered = sorted(delays)
-        figures["p95_delay"] = round(ordered[int(0.95 * (len(ordered) - 1))]) if delays else None
         return figures
 
 
@@ -118,8 +119,8 @@ class Judge:
 
     def jobs(self) -> list[Row]:
         """A row for each trouble."""
-        rows = {trouble: Row(str(trouble)) for trouble in Trouble}
-        old = Row("failed more than half a day before the exporter was installed")
+        rows = {trouble: Row(str(trouble), due=trouble not in HEALTHY) for trouble in Trouble}
+        old = Row("failed more than half a day before the exporter was installed", due=False)
         for job, trouble in self._account.troubles.items():
             alerts = self._by_job[job.arn.rpartition("/")[2]]
             if trouble is Trouble.FAILED and job.ended < self._account.start - self._thresholds["jobFailed"]:
@@ -239,7 +240,7 @@ class Judge:
             for fault in filter(applies, self._account.faults):
                 own = [at for at in self._of_exporter[name] if fault.start <= at <= fault.end + LATE]
                 claimed[name].update(own)
-                if fault.end - fault.start < waits[name] + LATE / 2:
+                if fault.end - fault.start < waits[name] + 1.5 * LATE:
                     continue  # too short for everybody to see it
                 row.count += 1
                 delay = min(own, default=math.inf) - fault.start - waits[name]
