@@ -6,19 +6,22 @@ import contextlib
 import faulthandler
 import os
 import signal
+import stat
 import sys
 
 
 def write_at_signal() -> None:
-    """Write the stacks of all threads to standard error at SIGUSR1, also while the interpreter is held by one.
+    """Write the stacks of all threads to standard error at SIGUSR1; what nobody reads is lost and holds nothing up.
 
-    If nobody reads standard error, what does not fit is lost: the process must not wait for it.
+    The handler runs in the main thread, between two bytecodes. `faulthandler.register` would also answer while C code
+    keeps the interpreter, but it reads the stacks of threads that are running, which can crash the process.
     """
     if sys.stderr is None:
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         return
     descriptor = sys.stderr.fileno()
-    with contextlib.suppress(OSError):
-        # A pipe opened anew, whose readers don't see that it is so; a socket, as of systemd, can't be.
-        descriptor = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_APPEND | os.O_NONBLOCK | os.O_NOCTTY)
-    faulthandler.register(signal.SIGUSR1, file=descriptor, all_threads=True)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # A file's second opening would have a position of its own.
+        with contextlib.suppress(OSError):
+            # Opening a pipe again leaves its other users' mode alone. A socket, such as systemd's, can't be opened.
+            descriptor = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
+    signal.signal(signal.SIGUSR1, lambda *_: faulthandler.dump_traceback(descriptor, all_threads=True))

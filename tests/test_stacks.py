@@ -12,12 +12,15 @@ from e2e.processes import clean_environment, serving, wait_for
 
 @pytest.mark.e2e
 def test_stacks_of_all_threads(tmp_path: Path) -> None:
-    """They stand on standard error between the log lines, and the exporter goes on."""
+    """They stand on standard error, later log lines don't overwrite them, and the exporter goes on."""
     with serving(["--demo"], tmp_path, clean_environment(tmp_path)) as exporter:
-        exporter.process.send_signal(signal.SIGUSR1)
         log = tmp_path / "stderr"
+        exporter.process.send_signal(signal.SIGUSR1)
         wait_for("the stacks", lambda: "Current thread" in log.read_text())
-        wait_for("other threads", lambda: log.read_text().count("Thread 0x") > 1)
+        exporter.process.send_signal(signal.SIGHUP)
+        wait_for("a later log line", lambda: "configuration reloaded" in log.read_text())
+        assert "Current thread" in log.read_text()
+        assert log.read_text().count("Thread 0x") > 1
         assert exporter.metrics()
 
 
