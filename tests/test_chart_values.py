@@ -290,6 +290,11 @@ BAD = {
         "serviceMonitor: {enabled: true}\npodMonitor: {enabled: true}",
         "Prometheus would scrape each pod twice; enable one of the two",
     ),
+    "budget-of-none": (
+        "podDisruptionBudget: {enabled: true, maxUnavailable: 0%}",
+        "maxUnavailable 0 would hold up the draining of a node for ever; 1 never does",
+    ),
+    "no-selector": ("prometheusRule: {selector: bedrock}", "- at '/prometheusRule/selector': 'bedrock' does not match"),
     "two-budgets": (
         "replicas: 2\npodDisruptionBudget: {enabled: true, minAvailable: 1}",
         "minAvailable can't stand beside maxUnavailable; set maxUnavailable to null",

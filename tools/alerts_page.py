@@ -74,8 +74,8 @@ PROMISES = """\
   `prometheusRule.replicaLabels`. One working replica is enough. The target's own labels stay for routing, unless they
   have one of these names.
 - **The rules only apply to their own exporter.** Every selector has the same matchers: in the chart the namespace and,
-  with a ServiceMonitor, the job; or `prometheusRule.selector`. So even the alert that no exporter is left has the
-  namespace.
+  with a ServiceMonitor or PodMonitor, the job; or `prometheusRule.selector`, which two releases need that share a
+  namespace without a monitor. So even the alert that no exporter is left has the namespace.
 - **The exporter's clock does not matter** to alerts on jobs, except to the {jobQueued} of a queue: they compare AWS's
   timestamps with Prometheus's clock, which may be off by some minutes. A last good walk in the future is
   ignored; a slow clock makes alerts on failed jobs last longer by the same time.

@@ -226,6 +226,9 @@ securityContext:
 {{- printf "podDisruptionBudget: minAvailable %v of %d pods would hold up the draining of a node for ever; set maxUnavailable instead" .minAvailable $pods | fail }}
 {{- end }}
 {{- end }}
+{{- if and .enabled (has (toString .maxUnavailable) (list "0" "0%")) }}
+{{- fail "podDisruptionBudget: maxUnavailable 0 would hold up the draining of a node for ever; 1 never does" }}
+{{- end }}
 {{- if and .enabled (not (kindIs "invalid" .minAvailable)) (not (kindIs "invalid" .maxUnavailable)) }}
 {{- fail "podDisruptionBudget: minAvailable can't stand beside maxUnavailable; set maxUnavailable to null" }}
 {{- end }}

@@ -47,21 +47,28 @@ def test_a_wrong_test_is_found(tmp_path: Path) -> None:
 JOB = 'aws_account_id="111122223333",aws_region="us-east-1",job_id="%s",job_name="j",customization_type="FINE_TUNING"'
 
 
-def test_two_releases_side_by_side(tmp_path: Path) -> None:
-    """Their rules, loaded together, are each about their own exporter: alerts, thresholds, and whether it is there."""
-    files = []
+@pytest.mark.parametrize("monitor", ["serviceMonitor", "podMonitor"])
+def test_two_releases_side_by_side(monitor: str, tmp_path: Path) -> None:
+    """Their rules, loaded together, are each about their own exporter: alerts, thresholds, and whether it is there.
+
+    They share a name in two namespaces; or a namespace, where the operator calls the job after the PodMonitor.
+    """
+    files, jobs, namespaces = [], {}, {}
     for name, thresholds in (("prod", {}), ("dev", {"jobWaiting": "6h"})):
+        one_namespace = monitor == "podMonitor"
+        release, namespaces[name] = (name, "monitoring") if one_namespace else ("bedrock", name)
+        jobs[name] = f"monitoring/{release}" if one_namespace else release
         settings = {
             "prometheusRule": {"enabled": True, "thresholds": thresholds, "additionalAlertLabels": {"owner": name}},
-            "serviceMonitor": {"enabled": True},
-            "fullnameOverride": "bedrock",
+            monitor: {"enabled": True},
+            "fullnameOverride": release,
         }
-        text = render(settings, name="bedrock", namespace=name)["templates/prometheusrule.yaml"]
+        text = render(settings, name=release, namespace=namespaces[name])["templates/prometheusrule.yaml"]
         files.append(tmp_path / f"{name}.yaml")
         files[-1].write_text(yaml.safe_dump(yaml.safe_load(text)["spec"]), encoding="utf-8")
     series = {}
     for name in ("prod", "dev"):
-        of = f'namespace="{name}",job="bedrock",instance="{name}:1"'
+        of = f'namespace="{namespaces[name]}",job="{jobs[name]}",instance="{name}:1"'
         for what, values in (
             (f"up{{{of}}}", "1x200"),
             (f'bedrock_exporter_build_info{{{of},version="1"}}', "1x200"),
@@ -72,8 +79,8 @@ def test_two_releases_side_by_side(tmp_path: Path) -> None:
         ):
             series[what] = values if name == "dev" or what.startswith("bedrock_model") else "1x150 stale"
     query = 'count by (alertname, namespace, owner) (ALERTS{alertstate="firing"})'
-    waiting = '{alertname="BedrockCustomizationJobWaiting", namespace="prod", owner="prod"}'
-    down = '{alertname="BedrockExporterDown", namespace="prod", owner="prod"}'
+    waiting = f'{{alertname="BedrockCustomizationJobWaiting", namespace="{namespaces["prod"]}", owner="prod"}}'
+    down = f'{{alertname="BedrockExporterDown", namespace="{namespaces["prod"]}", owner="prod"}}'
     looks = [("140m", [waiting]), ("190m", [down, waiting])]
     test = {
         "rule_files": [str(path) for path in files],
