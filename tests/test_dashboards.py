@@ -60,6 +60,8 @@ def test_a_panel_can_be_understood(panel: dict[str, Any]) -> None:
     assert all((defaults["unit"], defaults["noValue"], defaults["thresholds"]["steps"], panel["targets"]))
     if panel["type"] in {"stat", "bargauge"}:
         assert len(defaults["noValue"].split()) <= 3
+        nothing = {"type": "special", "options": {"match": "null", "result": {"color": "text"}}}
+        assert nothing in defaults["mappings"]  # else its words have the colour of the least value
     assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
     for asked in (panel, *panel["targets"]):
         assert asked["datasource"] == {"type": "prometheus", "uid": "${datasource}"}

@@ -38,6 +38,13 @@ Steps = Sequence[tuple[float | None, str]]
 
 PLAIN: Steps = ((None, BLUE),)
 
+_NOTHING = models.SpecialValueMap(
+    options=models.DashboardSpecialValueMapOptions(
+        match=models.SpecialValueMatch.NULL, result=models.ValueMappingResult(color="text")
+    )
+)
+"""The colour of an empty panel's text, which would else be that of the least value: good or bad, though nothing is."""
+
 
 def from_zero(good: str = GREEN, bad: str = RED) -> Steps:
     """Good at 0, bad from 1 on."""
@@ -239,8 +246,7 @@ def number(
         .text_mode(choices.BigValueTextMode.VALUE if label else choices.BigValueTextMode.AUTO)
         .reduce_options(reduced)
     )
-    if colors:
-        panel.mappings([models.ValueMap(options=_colored(colors.items()))])
+    panel.mappings([_NOTHING, *([models.ValueMap(options=_colored(colors.items()))] if colors else [])])
     if link:
         panel.data_links([dashboard.DashboardLink(link[0]).url(link[1])])
     return panel if decimals is None else panel.decimals(decimals)
@@ -254,6 +260,7 @@ def bars(shape: Shape, queries: Mapping[str, str], *, largest: float | None = No
         .orientation(choices.VizOrientation.HORIZONTAL)
         .display_mode(choices.BarGaugeDisplayMode.BASIC)
         .reduce_options(common.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
+        .mappings([_NOTHING])
         .min(0)
     )
     return panel if largest is None else panel.max(largest)

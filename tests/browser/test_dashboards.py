@@ -15,6 +15,8 @@ from tools import pictures
 pytestmark = [pytest.mark.e2e, pytest.mark.browser]
 
 SECONDS = 1800
+TEXT = "rgb(204, 204, 220)"
+"""Grafana's colour of plain text, on dark ground."""
 
 
 @pytest.fixture(scope="module")
@@ -36,16 +38,18 @@ def script() -> Path:
     return pictures.bundle(into)
 
 
-def texts_of(board: str, script: Path, answers: pictures.Answers, now: int, file: Path) -> dict[str, list[str]]:
-    """Title of a panel → the texts that it shows, from left to right and top to bottom."""
+def drawn(board: str, script: Path, answers: pictures.Answers, now: int, file: Path) -> dict[str, str]:
+    """Title of a panel → its HTML."""
     file.write_text(pictures.page(script, pictures.BOARDS[board], answers, SECONDS, now))
     dom = pictures.chromium(file, "--dump-dom", height=pictures.height_of(pictures.BOARDS[board]))
     assert "<title>rendered</title>" in dom
     sections = re.findall(r'<section[^>]* data-title="([^"]+)".*?</h3>(.*?)</section>', dom, re.DOTALL)
-    return {
-        html.unescape(title): [html.unescape(text) for text in re.findall(r">([^<]+)<", rest)]
-        for title, rest in sections
-    }
+    return {html.unescape(title): rest for title, rest in sections}
+
+
+def texts(panel: str) -> list[str]:
+    """What a panel says, from left to right and top to bottom."""
+    return [html.unescape(text) for text in re.findall(r">([^<]+)<", panel)]
 
 
 @pytest.mark.parametrize("board", pictures.BOARDS)
@@ -54,14 +58,13 @@ def test_cells_say_what_they_are_about(board: str, server: Prometheus, script: P
     now = int(time.time())
     values = {"job_id": pictures.longest_waiting(server.url)}
     answers = pictures.ask(server.url, pictures.BOARDS[board], values, SECONDS, now)
-    shown = texts_of(board, script, answers, now, tmp_path / "page.html")
+    shown = {title: texts(panel) for title, panel in drawn(board, script, answers, now, tmp_path / "page.html").items()}
     for panel in pictures.BOARDS[board]["panels"]:
         if panel["type"] == "row":
             continue
-        texts = shown[panel["title"]]
-        assert texts, panel["title"]
+        assert shown[panel["title"]], panel["title"]
         if any(answers[panel["id"]].values()):
-            assert panel["fieldConfig"]["defaults"]["noValue"] not in texts, panel["title"]
+            assert panel["fieldConfig"]["defaults"]["noValue"] not in shown[panel["title"]], panel["title"]
     if board == "job":
         assert "\N{EN DASH}" in shown["Sub-tasks"]  # the training has not started
     if board == "overview":
@@ -70,9 +73,10 @@ def test_cells_say_what_they_are_about(board: str, server: Prometheus, script: P
 
 @pytest.mark.parametrize("board", pictures.BOARDS)
 def test_empty_panels_say_why(board: str, script: Path, tmp_path: Path) -> None:
-    """Where Prometheus knows nothing, every panel says so in its own words, once."""
+    """Where Prometheus knows nothing, every panel says so in its own words, once, and in no colour of a value."""
     panels = [panel for panel in pictures.BOARDS[board]["panels"] if panel["type"] != "row"]
-    shown = texts_of(board, script, {panel["id"]: {} for panel in panels}, int(time.time()), tmp_path / "page.html")
+    shown = drawn(board, script, {panel["id"]: {} for panel in panels}, int(time.time()), tmp_path / "page.html")
     assert {panel["title"]: panel["fieldConfig"]["defaults"]["noValue"] for panel in panels} == {
-        title: " ".join(texts) for title, texts in shown.items()
+        title: " ".join(texts(panel)) for title, panel in shown.items()
     }
+    assert set(re.findall(r"[\" ;]color: ([^;\"]+)", "".join(shown.values()))) == {TEXT}
