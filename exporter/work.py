@@ -11,13 +11,16 @@ import contextlib
 import math
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from typing import TypeVar
 
 from exporter.errors import FailureReason, WalkError
 
 T = TypeVar("T")
+
+COURTESY = 0.005
+"""Seconds that a worker gives way to urgent work at a time: however often somebody scrapes, walks go on."""
 
 
 class Deadline:
@@ -68,6 +71,37 @@ def wait(seconds: float) -> None:
     """Sleep; raise `WalkError` as soon as the deadline passes."""
     (_current.get() or Deadline(math.inf)).pause(seconds)
     check()
+
+
+_urgent = 0
+_calm = threading.Event()
+_calm.set()
+
+
+@contextlib.contextmanager
+def urgent() -> Iterator[None]:
+    """Have workers give way to what is inside. For the event loop only."""
+    global _urgent  # noqa: PLW0603 - as the interpreter's lock that it is about, there is one in the process
+    _urgent += 1
+    _calm.clear()
+    try:
+        yield
+    finally:
+        _urgent -= 1
+        if not _urgent:
+            _calm.set()
+
+
+def giving_way(items: Iterable[T]) -> Iterator[T]:
+    """The items. A worker's thread lets urgent work have the interpreter first, after each, for a short while.
+
+    Threads take turns anyway, but what needs the interpreter ten times in a row waits ten times.
+    """
+    for item in items:
+        yield item
+        del item  # or a page would stay while the next one is read
+        if _current.get() is not None:
+            _calm.wait(COURTESY)
 
 
 def drop_tracebacks(error: BaseException | None) -> None:

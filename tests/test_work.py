@@ -11,7 +11,7 @@ import pytest
 
 from exporter import work
 from exporter.errors import FailureReason, WalkError
-from exporter.work import Worker
+from exporter.work import COURTESY, Worker, giving_way, urgent
 
 
 def run(do: Callable[[], object], timeout: float = 30) -> object:
@@ -157,3 +157,17 @@ def test_wait_without_a_deadline() -> None:
     start = time.monotonic()
     work.wait(0.01)
     assert time.monotonic() - start >= 0.01
+
+
+def test_workers_give_way_to_urgent_work() -> None:
+    """After each item while it lasts, but not for good."""
+
+    def ten_items() -> float:
+        start = time.monotonic()
+        assert list(giving_way(range(10))) == list(range(10))
+        return time.monotonic() - start
+
+    with urgent():
+        taken = run(ten_items)
+    assert isinstance(taken, float)
+    assert taken > 9 * COURTESY

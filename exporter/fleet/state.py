@@ -14,6 +14,7 @@ from exporter.jobs.snapshot import Snapshot
 from exporter.jobs.text import Text, count_series, render, render_details, render_snapshot
 from exporter.labels import UNKNOWN
 from exporter.targets.target import Target
+from exporter.work import giving_way
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Walked:
     @cached_property
     def text(self) -> Text:
         """The samples of every family about the snapshot and its jobs; the walk's own thread asks for it first."""
-        return render_snapshot(self.target.series_labels(self.account_id or UNKNOWN), self.snapshot)
+        return dict(giving_way(render_snapshot(self.target.series_labels(self.account_id or UNKNOWN), self.snapshot)))
 
     @cached_property
     def series(self) -> int:

@@ -13,7 +13,7 @@ from exporter.fleet.state import Walked
 from exporter.jobs.fold import Fold
 from exporter.jobs.snapshot import Budget
 from exporter.targets.target import Target
-from exporter.work import Worker
+from exporter.work import Worker, giving_way
 
 MAX_COMPLAINTS = 20
 """Malformed jobs that a walk describes; all are counted."""
@@ -50,7 +50,7 @@ def walk(target: Target, reader: Reader, *, budget: Budget, max_pages: int, now:
     fold = Fold(budget, now)
     pages = malformed = 0
     complaints: list[str] = []
-    for page in reader.pages(max_pages, now):
+    for page in giving_way(reader.pages(max_pages, now)):
         pages += 1
         fold.add(page.jobs)
         malformed += page.malformed

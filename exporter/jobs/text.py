@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from exporter.jobs.details import NOTHING, Known
@@ -37,16 +37,15 @@ Text = Mapping[str, FamilyText]
 """Name of a family → its samples. Families without samples are left out."""
 
 
-def render_snapshot(labels: Labels, snapshot: Snapshot) -> Text:
-    """The samples of every family about a snapshot and its jobs.
+def render_snapshot(labels: Labels, snapshot: Snapshot) -> Iterator[tuple[str, FamilyText]]:
+    """The items of the `Text` about a snapshot and its jobs, family by family.
 
     Args:
         labels: on every series of the target.
         snapshot: what its last good walk showed.
     """
-    return _render(SNAPSHOT_FAMILIES, [(spell(labels), snapshot)]) | _render(
-        JOB_FAMILIES, _series(labels, snapshot, NOTHING)
-    )
+    yield from _render(SNAPSHOT_FAMILIES, [(spell(labels), snapshot)])
+    yield from _render(JOB_FAMILIES, _series(labels, snapshot, NOTHING))
 
 
 def render_details(labels: Labels, snapshot: Snapshot, known: Known) -> Text:
@@ -54,7 +53,7 @@ def render_details(labels: Labels, snapshot: Snapshot, known: Known) -> Text:
     info, *others = DETAIL_FAMILIES
     series = _series(labels, snapshot, known)
     tagged = [(",".join(filter(None, (c, spell(known.tag_labels(s.job))))), s) for c, s in series]
-    return _render([info], tagged) | _render(others, series)
+    return dict(_render([info], tagged)) | dict(_render(others, series))
 
 
 def _series(labels: Labels, snapshot: Snapshot, known: Known) -> list[tuple[str, JobSeries]]:
@@ -67,7 +66,7 @@ def _series(labels: Labels, snapshot: Snapshot, known: Known) -> list[tuple[str,
 
 def render(families: Iterable[Family[Any]], labels: Labels, subject: object) -> Text:
     """The samples of families about one subject, with these labels on every series."""
-    return _render(families, [(spell(labels), subject)])
+    return dict(_render(families, [(spell(labels), subject)]))
 
 
 def count_series(text: Text) -> int:
@@ -75,9 +74,13 @@ def count_series(text: Text) -> int:
     return sum(part.fixed.count(b"\n") + len(part.since) for part in text.values())
 
 
-def _render(families: Iterable[Family[Any]], subjects: Sequence[tuple[str, object]]) -> dict[str, FamilyText]:
-    texts = ((family.name, _lines(family, subjects)) for family in families)
-    return {name: text for name, text in texts if text.fixed or text.since}
+def _render(
+    families: Iterable[Family[Any]], subjects: Sequence[tuple[str, object]]
+) -> Iterator[tuple[str, FamilyText]]:
+    for family in families:
+        text = _lines(family, subjects)
+        if text.fixed or text.since:
+            yield family.name, text
 
 
 def spell(labels: Iterable[tuple[str, str]]) -> str:

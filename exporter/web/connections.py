@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from multidict import CIMultiDictProxy
 
-from exporter import descriptors
+from exporter import descriptors, work
 from exporter.web.aiohttp_web import web
 from exporter.web.config.settings import Tls
 from exporter.web.handshake import Handshake, Peer
@@ -264,10 +264,14 @@ def _slowest(connections: Iterable[Peer]) -> Peer:
 
 @web.middleware
 async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """A middleware for requests on such a connection: tell it what it waits for, and have it send the response."""
+    """A middleware for requests on such a connection: tell it what it waits for, and have it send the response.
+
+    Walks give way meanwhile.
+    """
     connection = cast("Connection", request.protocol)
     connection.begin()
     try:
-        return await connection.send(request, cast("web.Response", await handler(request)))
+        with work.urgent():
+            return await connection.send(request, cast("web.Response", await handler(request)))
     finally:
         connection.end()

@@ -178,7 +178,7 @@ def parsed(page: bytes, format_: Format) -> dict[tuple[str, tuple[tuple[str, str
 def test_prometheus_client_agrees(format_: Format, targets: list[tuple[str, list[Job]]], seconds: float) -> None:
     """Whatever AWS sends, prometheus_client reads the same series from our page as from its own."""
     told = [(labels_of(number, team), snapshot_of(*jobs)) for number, (team, jobs) in enumerate(targets)]
-    page = compose(FAMILIES, [render_snapshot(*each) for each in told], format_, NOW + seconds)
+    page = compose(FAMILIES, [dict(render_snapshot(*each)) for each in told], format_, NOW + seconds)
     end, generate = RENDERERS[format_]
     theirs = parsed(generate(Oracle(told, NOW + seconds)), format_)
     assert parsed(page + end, format_) == pytest.approx(theirs, rel=0, abs=0.0011)
@@ -188,7 +188,7 @@ def test_summary_without_quantiles() -> None:
     """Peers that have nothing in common have a sum and a count."""
     snapshot = replace(snapshot_of(), completed={("other", "IMPORTED"): DurationSummary(2, 9.5, None, None)})
     name = "bedrock_model_customization_completed_job_duration_seconds"
-    assert render_snapshot((("a", "b"),), snapshot)[name].fixed.decode().splitlines() == [
+    assert dict(render_snapshot((("a", "b"),), snapshot))[name].fixed.decode().splitlines() == [
         f'{name}_sum{{a="b",base_model="other",customization_type="IMPORTED"}} 9.5',
         f'{name}_count{{a="b",base_model="other",customization_type="IMPORTED"}} 2',
     ]
@@ -201,7 +201,7 @@ def test_summary_without_quantiles() -> None:
 def test_gzip(jobs: int) -> None:
     """The compressed page is one gzip member, the same each time, and a large page becomes much smaller."""
     snapshot = snapshot_of(*(job(str(number), last_modified_time=at(-HOUR)) for number in range(jobs)))
-    page = compose(FAMILIES, [render_snapshot((), snapshot)], Format.TEXT, NOW)
+    page = compose(FAMILIES, [dict(render_snapshot((), snapshot))], Format.TEXT, NOW)
     packed = compress(page)
     unpacker = zlib.decompressobj(wbits=31)
     assert unpacker.decompress(packed) + unpacker.flush() == page
