@@ -7,7 +7,7 @@ import logging
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from exporter import descriptors
 from exporter.bedrock.clients import Clients
@@ -120,7 +120,7 @@ class App:
 
     def exposition(self) -> bytes:
         """What a scrape in the text format would show now."""
-        return self._metrics(self.fleet.states, Format.TEXT)
+        return b"".join(self._metrics(self.fleet.states, Format.TEXT))
 
     async def reload(self) -> list[str]:
         """Read the configuration anew. It comes into use whole, or not at all.
@@ -212,8 +212,9 @@ class App:
             _log.error("configuration not reloaded; the previous one stays in use", extra={"detail": fault, **bug})
         return faults
 
-    def _metrics(self, states: Sequence[TargetState], format_: Format) -> bytes:
-        return compose(states, format_, time.time()) + self._telemetry.render(format_)
+    def _metrics(self, states: Sequence[TargetState], format_: Format) -> Iterator[bytes]:
+        yield from compose(states, format_, time.time())
+        yield self._telemetry.render(format_)
 
 
 def _most_connections(config: Config) -> int:

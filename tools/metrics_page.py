@@ -102,7 +102,7 @@ def files() -> dict[Path, str]:
 
 def _page() -> str:
     states = (_example(), _down())
-    lines = compose(states, Format.TEXT, NOW.timestamp()).decode().splitlines()
+    lines = b"".join(compose(states, Format.TEXT, NOW.timestamp())).decode().splitlines()
     growing = {
         name
         for state in states

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -16,8 +16,8 @@ FAMILIES: tuple[Family[Any], ...] = (*SNAPSHOT_FAMILIES, *JOB_FAMILIES, *TARGET_
 """Every family of the tables, in the order of the page; `telemetry` adds the exporter's own."""
 
 
-def compose(states: Sequence[TargetState], format_: page.Format, now: float) -> bytes:
-    """What is known of all targets at `now` (Unix seconds), in one format."""
+def compose(states: Sequence[TargetState], format_: page.Format, now: float) -> Iterator[bytes]:
+    """What is known of all targets at `now` (Unix seconds), in one format, family by family."""
     shown = _distinct(states)
     jobs = [state.jobs_text for state in shown if state.shown is not None]
     return page.compose(FAMILIES, [*jobs, *(state.text for state in shown)], format_, now)

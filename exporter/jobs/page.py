@@ -1,6 +1,7 @@
 """Rendered text → the bytes of `/metrics`, and what a client accepts. Pure.
 
-Nothing is kept between scrapes: the pieces are joined, the values that grow are filled in, and the whole is compressed.
+Nothing is kept between scrapes: the values that grow are filled in, and each family is compressed after the other. A
+page of a thousand targets has 90 MB, and whoever joins it first spends most of the time on new memory.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from typing import Any
 
-from isal import igzip_lib
+from isal import isal_zlib
 
 from exporter.jobs.families import Family
 from exporter.jobs.text import Text
@@ -22,8 +23,8 @@ class Format(Enum):
     OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 
-def compose(families: Iterable[Family[Any]], texts: Sequence[Text], format_: Format, now: float) -> bytes:
-    """One block for each family that has samples.
+def compose(families: Iterable[Family[Any]], texts: Sequence[Text], format_: Format, now: float) -> Iterator[bytes]:
+    """The page, one piece for each family that has samples.
 
     Args:
         families: in the order of the page.
@@ -31,18 +32,16 @@ def compose(families: Iterable[Family[Any]], texts: Sequence[Text], format_: For
         format_: of the headers; samples are the same in both.
         now: Unix seconds, for the values that grow.
     """
-    pieces: list[bytes] = []
     for family in families:
         parts = [part for text in texts if (part := text.get(family.name)) is not None]
         if not parts:
             continue
-        pieces.append(header(family.name, family.kind, family.help, format_))
-        pieces += [part.fixed for part in parts]
+        pieces = [header(family.name, family.kind, family.help, format_), *[part.fixed for part in parts]]
         since = [timestamp for part in parts for timestamp in part.since]
         if since:
             template = b"".join([part.growing for part in parts])
             pieces.append(template % tuple([now - timestamp if now > timestamp else 0.0 for timestamp in since]))
-    return b"".join(pieces)
+        yield b"".join(pieces)
 
 
 def header(name: str, kind: str, help_: str, format_: Format) -> bytes:
@@ -56,9 +55,10 @@ def header(name: str, kind: str, help_: str, format_: Format) -> bytes:
     return f"# HELP {name} {help_}\n# TYPE {name} {kind}\n{unit}".encode()
 
 
-def compress(body: bytes) -> bytes:
-    """The body as one gzip member."""
-    return igzip_lib.compress(body, 2, igzip_lib.COMP_GZIP)
+def compress(pieces: Iterable[bytes]) -> bytes:
+    """A body, given in pieces, as one gzip member."""
+    compressor = isal_zlib.compressobj(2, wbits=31)
+    return b"".join([*map(compressor.compress, pieces), compressor.flush()])
 
 
 def negotiate(accept: str) -> Format:

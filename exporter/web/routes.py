@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,7 +45,7 @@ class Site:
         telemetry_path: path of the metrics.
         states: gives every target's state; called in the event loop.
         ready: whether every target has finished its first walk.
-        metrics: (states, format) → the whole page of metrics; called in another thread.
+        metrics: (states, format) → the page of metrics, in pieces; called in another thread.
         now: the wall clock, Unix seconds.
         started: when the exporter started, Unix seconds.
         config: gives the configuration in use as YAML without secrets; called in another thread.
@@ -58,7 +58,7 @@ class Site:
     telemetry_path: str
     states: Callable[[], tuple[TargetState, ...]]
     ready: Callable[[], bool]
-    metrics: Callable[[Sequence[TargetState], Format], bytes]
+    metrics: Callable[[Sequence[TargetState], Format], Iterable[bytes]]
     now: Callable[[], float]
     started: float = 0.0
     config: Callable[[], str] = str
@@ -113,8 +113,8 @@ class _Routes:
         states = self._site.states()
 
         def compose() -> bytes:
-            body = self._site.metrics(states, format_)
-            return compress(body) if gzip else body
+            pieces = self._site.metrics(states, format_)
+            return compress(pieces) if gzip else b"".join(pieces)
 
         return compose
 
@@ -168,7 +168,7 @@ class _Routes:
 
         def compressed() -> Callable[[], bytes]:
             make = prepare()
-            return lambda: compress(make())
+            return lambda: compress([make()])
 
         body = await self._pages.get((*key, gzip), compressed if gzip else prepare)
         headers = {"Vary": "Accept-Encoding", "Cache-Control": "no-store"}

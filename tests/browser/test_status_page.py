@@ -70,7 +70,7 @@ def on() -> Iterator[Stage]:
         telemetry_path="/metrics",
         states=lambda: stage.states,
         ready=lambda: all(state.last_walk for state in stage.states),
-        metrics=lambda _, __: b"",
+        metrics=lambda _, __: (),
         now=lambda: NOW,
         started=NOW - 5 * HOUR,
         config=lambda: "poll:\n  interval: 60.0\n" + "targets: " + "x" * 500,

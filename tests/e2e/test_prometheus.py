@@ -58,7 +58,7 @@ def nasty_page(format_: Format) -> bytes:
     target = Target("targets[0]", "us-east-1", labels=(("team", LABEL),))
     good = Walked(target, "111122223333", fold.snapshot(), pages=1, jobs=len(JOBS))
     state = TargetState(target, "111122223333", last_walk=NOW, good=good)
-    return compose([state], format_, NOW) + (b"# EOF\n" if format_ is Format.OPENMETRICS else b"")
+    return b"".join(compose([state], format_, NOW)) + (b"# EOF\n" if format_ is Format.OPENMETRICS else b"")
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from exporter.web.security import Security
 pytestmark = pytest.mark.e2e
 
 GOOD, WRONG, UNKNOWN = f"alice:{PASSWORD}", "alice:wrong", f"nobody:{PASSWORD}"
-SITE = Site("/metrics", tuple, lambda: True, lambda _, __: b"own 1\n", lambda: 0.0)
+SITE = Site("/metrics", tuple, lambda: True, lambda _, __: [b"own 1\n"], lambda: 0.0)
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ LEFT_OUT = ["job_series_omitted{} 5", "label_values_folded{} 6"]
 )
 def test_samples(state: TargetState, samples: list[str]) -> None:
     """What a target tells of itself stays, whatever becomes of its jobs."""
-    page = compose(TARGET_FAMILIES, [state.text], Format.TEXT, NOW).decode()
+    page = b"".join(compose(TARGET_FAMILIES, [state.text], Format.TEXT, NOW)).decode()
     lines = [line for line in page.splitlines() if not line.startswith("#")]
     prefix = "bedrock_exporter_target_"
     told = [line.replace(prefix, "").replace(COMMON, "").replace("{,", "{") for line in lines]
@@ -91,7 +91,7 @@ def test_samples(state: TargetState, samples: list[str]) -> None:
 
 def test_series_are_those_of_the_page() -> None:
     """What is counted is what a scrape shows of the target, the count itself included."""
-    page = whole([GOOD], Format.TEXT, NOW).decode()
+    page = b"".join(whole([GOOD], Format.TEXT, NOW)).decode()
     lines = [line for line in page.splitlines() if not line.startswith("#")]
     assert f"bedrock_exporter_target_series{{{COMMON}}} {len(lines)}" in lines
 

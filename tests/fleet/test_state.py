@@ -79,7 +79,7 @@ SHOWN = (
 
 def lines(*states: TargetState) -> list[str]:
     """The samples about jobs and about whether targets are up, and failures that are not 0."""
-    page = compose(states, Format.TEXT, 0.0).decode()
+    page = b"".join(compose(states, Format.TEXT, 0.0)).decode()
     return [
         line.replace(f'{{aws_account_id="{OWN}",aws_region="us-east-1"', "{…")
         for line in page.splitlines()
@@ -115,7 +115,7 @@ def test_states_with_the_same_labels_are_one() -> None:
     ]
     assert (
         'target_malformed_jobs_total{aws_account_id="111122223333",aws_region="us-east-1"} 7'
-        in compose([up, double], Format.TEXT, 0.0).decode()
+        in b"".join(compose([up, double], Format.TEXT, 0.0)).decode()
     )
 
 

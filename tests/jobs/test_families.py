@@ -36,7 +36,7 @@ OF_JOB = ',job_id="q4ad8z8tioq8",job_name="tone-7",customization_type="FINE_TUNI
 def page_of(snapshot: Snapshot, seconds: float, known: Known = NOTHING) -> str:
     """What a scrape shows of it so many seconds after NOW."""
     text = {**dict(render_snapshot(LABELS, snapshot)), **render_details(LABELS, snapshot, known)}
-    return compose((*SNAPSHOT_FAMILIES, *JOB_FAMILIES), [text], Format.TEXT, NOW + seconds).decode()
+    return b"".join(compose((*SNAPSHOT_FAMILIES, *JOB_FAMILIES), [text], Format.TEXT, NOW + seconds)).decode()
 
 
 # All families: whoever adds one finds its place here.

@@ -50,11 +50,11 @@ class Pages:
         self.gate = threading.Event()
         self.gate.set()
 
-    def metrics(self, _: Sequence[TargetState], __: Format) -> bytes:
+    def metrics(self, _: Sequence[TargetState], __: Format) -> Iterator[bytes]:
         """As `Site.metrics`."""
         self.rendered += 1
         assert self.gate.wait(PATIENCE)
-        return bytes(memoryview(self._page))  # a copy, as every page is
+        yield bytes(memoryview(self._page))  # a copy, as every page is
 
 
 Host = Callable[..., Hosted]

@@ -246,4 +246,5 @@ async def _serve(account: Account, tape: Tape, *, origin: float, first: int, end
 
 def _pages(families: Sequence[Family[Any]], texts: Sequence[Text], now: float) -> tuple[bytes, bytes]:
     """The page now and a step later."""
-    return compose(families, texts, Format.TEXT, now), compose(families, texts, Format.TEXT, now + STEP)
+    first, second = (b"".join(compose(families, texts, Format.TEXT, at)) for at in (now, now + STEP))
+    return first, second

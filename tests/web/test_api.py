@@ -27,7 +27,7 @@ def host() -> Iterator[Hosted]:
         telemetry_path="/metrics",
         states=lambda: SCENES["every-kind"],
         ready=lambda: True,
-        metrics=lambda _, __: b"",
+        metrics=lambda _, __: (),
         now=lambda: NOW,
         started=NOW - HOUR,
     )

@@ -34,8 +34,9 @@ BAD = TargetState(
 NEW = TargetState(Target("targets[2]", "ap-south-1", labels=(("team", ""),)))
 
 
-def page(states: Sequence[TargetState], format_: Format) -> bytes:
-    return f"regions {[state.target.region for state in states]} {format_.name}\n".encode()
+def page(states: Sequence[TargetState], format_: Format) -> Iterator[bytes]:
+    yield b"regions"
+    yield f" {[state.target.region for state in states]} {format_.name}\n".encode()
 
 
 def site(*states: TargetState) -> Site:
@@ -209,15 +210,15 @@ def test_the_format_and_encoding_asked_for(accept: str, content_type: str, encod
     assert answer.headers["Content-Type"] == content_type
     assert answer.headers["Vary"] == "Accept, Accept-Encoding"
     assert answer.headers.get("Content-Encoding") == ("gzip" if encoding == "gzip" else None)
-    assert body == page((GOOD, BAD, NEW), Format(content_type))
+    assert body == b"".join(page((GOOD, BAD, NEW), Format(content_type)))
 
 
 def test_metrics_are_those_of_the_moment() -> None:
     """A page shows the states as they are at the scrape."""
     states = [(NEW,), (GOOD,)]
     with hosted(replace(site(), states=lambda: states.pop(0))) as host:
-        assert host.ask("/metrics").body == page((NEW,), Format.TEXT)
-        assert host.ask("/metrics").body == page((GOOD,), Format.TEXT)
+        assert host.ask("/metrics").body == b"".join(page((NEW,), Format.TEXT))
+        assert host.ask("/metrics").body == b"".join(page((GOOD,), Format.TEXT))
 
 
 def test_the_metrics_can_be_elsewhere() -> None:
@@ -234,11 +235,11 @@ def test_a_bug_costs_one_scrape(caplog: pytest.LogCaptureFixture) -> None:
     """Whoever waits for the page gets a 500 without details, the log the traceback, and the next scrape a page."""
     pages = iter([None, b"fine\n"])
 
-    def metrics(_: object, __: object) -> bytes:
+    def metrics(_: object, __: object) -> Iterator[bytes]:
         body = next(pages)
         if body is None:
             raise ZeroDivisionError("a secret")
-        return body
+        yield body
 
     with hosted(replace(site(), metrics=metrics)) as host:
         failed = host.ask("/metrics")

@@ -45,7 +45,7 @@ class Counts:
             "/metrics",
             tuple,
             lambda: True,
-            lambda _, __: page,
+            lambda _, __: [page],
             lambda: 0.0,
             count_request=lambda handler, code: self.requests.append((handler, code)),
             count_cut=self.cuts.append,

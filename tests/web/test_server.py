@@ -17,7 +17,7 @@ LARGE = b"".join(b"line_%d 1\n" % number for number in range(2_000_000))
 
 
 def site(page: bytes = b"own 1\n") -> Site:
-    return Site("/metrics", tuple, lambda: True, lambda _, __: page, lambda: 0.0)
+    return Site("/metrics", tuple, lambda: True, lambda _, __: [page], lambda: 0.0)
 
 
 @pytest.fixture(scope="module")

@@ -135,7 +135,7 @@ def is_published(outcome: Walked | Failed) -> None:
     state = advance(TargetState(TARGET, OWN), outcome, NOW)
     assert b"<table>" in status_page(status([state], Selection(), now=NOW, started=NOW, ready=True), "/metrics")
     for format_, parse in ((Format.TEXT, parse_text), (Format.OPENMETRICS, parse_openmetrics)):
-        page = compose([state], format_, NOW + 1) + TELEMETRY.render(format_)
+        page = b"".join(compose([state], format_, NOW + 1)) + TELEMETRY.render(format_)
         series = [
             (sample.name, frozenset(sample.labels.items()))
             for family in parse(page.decode())
