@@ -8,15 +8,17 @@ from monitoring.rule import AGE, LAST_GOOD, PLACE, TARGET_UP, Alert, Recording, 
 _EXPORTERS = f"instance:{EXPORTER_PREFIX}build_info:known"
 _ONE_EXPORTER = "cluster, namespace, job, instance"
 _ALIKE = "cluster, namespace, job"
+_KNOWN = f"last_over_time({series(_EXPORTERS)}[15m])"
 
 EXPORTER_RECORDINGS = (
     Recording(
         _EXPORTERS,
         f"""\
-group by ({_ONE_EXPORTER}) (last_over_time({of_exporter("build_info")}[1d]))
+group without (version, python_version) (last_over_time({of_exporter("build_info")}[1d]))
 or
-(group by ({_ONE_EXPORTER}) ({series("up")}) and last_over_time({series(_EXPORTERS)}[15m]))""",
-        "Instances that are exporters: seen within a day, or still a scrape target.",
+{series("up")} * 0 + 1 and on ({_ONE_EXPORTER}) {_KNOWN}""",
+        "Instances that are exporters: seen within a day, or still a scrape target. With all labels of the scrape: the "
+        "selector may name any.",
     ),
 )
 """What the alerts on the exporter build on."""
@@ -40,11 +42,11 @@ _DOWN = f"""\
 unless ignoring (reason)
   max without ($replica) ({of_exporter("target_failure_info", 'reason="unsupported_region"')})"""
 
-_DOWN_EXPORTER = f"{series('up')} == 0 and on ({_ONE_EXPORTER}) {series(_EXPORTERS)}"
+_DOWN_EXPORTER = f"{series('up')} == 0 and on ({_ONE_EXPORTER}) {_KNOWN}"
 _NOTHING_LEFT = f"""\
 on ({_ONE_EXPORTER})
   (
-    {series(_EXPORTERS)} unless on ({_ALIKE}) ({series("up")} == 1 and on ({_ONE_EXPORTER}) {series(_EXPORTERS)})
+    {_KNOWN} unless on ({_ALIKE}) ({series("up")} == 1 and on ({_ONE_EXPORTER}) {_KNOWN})
     or
     last_over_time({of_exporter("target_up", 'aws_account_id!="unknown"')}[1d])
     unless on (aws_account_id, aws_region) {TARGET_UP}

@@ -24,8 +24,6 @@ from monitoring.rule import (
 _ONE_JOB = "aws_account_id, aws_region, job_id"
 _PEERS = "aws_account_id, aws_region, customization_type, base_model"
 
-_QUEUED = f"customization_job:{JOBS_PREFIX}job_info:queued"
-
 
 def _record(what: str) -> str:
     return f"customization_job:{JOBS_PREFIX}{what}"
@@ -64,21 +62,17 @@ _WAITED = (
 )
 """How long a job has waited: not by the clock of the exporter, which goes into both that are subtracted."""
 
-_QUEUED_RECORDING = Recording(
-    _QUEUED,
-    f"""\
-max by ({_PEERS}, job_id) ({of_jobs("job_info")} and on ({_ONE_JOB}) {_WAITS})
+_QUEUED = f"""\
+{of_jobs("job_info")}
 unless on ({_ONE_JOB}) {of_jobs("subtask_status", 'status=~"Failed|Stopped"')}
 unless on ({_ONE_JOB}) {of_jobs("subtask_status", f'{_TRAINING}, status="Completed"')}
 and on ({_PEERS})
   (
-    max by ({_PEERS}, job_id) ({of_jobs("job_info")})
+    {of_jobs("job_info")}
     and on ({_ONE_JOB})
       {by_type("jobWaiting", f"{_since('subtask_started')} < $threshold")}
-  )""",
-    "Jobs that may be in a queue that moves: they have sub-tasks before them, and another job of the same target, "
-    "base model and type has begun one within $jobWaiting.",
-)
+  )"""
+"""Jobs that may be in a queue that moves: sub-tasks are before them, and one of their peers has begun one lately."""
 
 _GOOD_BEFORE = f"{LAST_GOOD}_before"
 _GOOD_BEFORE_RECORDING = Recording(
@@ -91,13 +85,13 @@ max without ($replica) (last_over_time({TARGET_UP}[1h])) * 0 + time() - $jobFail
     "minutes, as evaluations that are minutes apart could miss every step of an hour.",
 )
 
-JOB_RECORDINGS = (LAST_GOOD_RECORDING, _GOOD_BEFORE_RECORDING, _QUEUED_RECORDING)
+JOB_RECORDINGS = (LAST_GOOD_RECORDING, _GOOD_BEFORE_RECORDING)
 """What the alerts on jobs build on."""
 
 _FAILED = f"""\
 (
   {indented(_seen(f"clamp_min(time() - {of_jobs('job_ended_timestamp_seconds')}, 1)", "Failed"))}
-  < ignoring ({ONE_JOB_LABELS}) group_left () (time() - {series(_GOOD_BEFORE)} + 300)
+  < ignoring ({ONE_JOB_LABELS}) group_left () (time() - last_over_time({series(_GOOD_BEFORE)}[15m]) + 300)
 )"""
 _FAILED_VALIDATION = of_jobs("subtask_status", 'subtask="validation", status="Failed"')
 _IN_VALIDATION = f"on ({_ONE_JOB}) {_FAILED_VALIDATION}"
@@ -237,11 +231,15 @@ max without ($replica) (
 unless on ({_ONE_JOB})
   (
     {_WAITS} <= $jobQueued_seconds
-    and on ({_ONE_JOB}) {series(_QUEUED)}
+    and on ({_ONE_JOB})
+      (
+        {indented(_QUEUED, 8)}
+      )
     unless on ({_ONE_JOB}) last_over_time({series(_WAITING_RECORD)}[1h]) > 0
   )""",
         "The age of a job does not show it, the time without a running sub-task does. Where others of its kind begin "
-        "sub-tasks, it may only be waiting for its turn; not so if it has waited too long before they did.",
+        "sub-tasks, a job that has some before it may only be waiting for its turn; not so if it has waited too long "
+        "before they did.",
         "Job {{ $labels.job_name }} has no running sub-task",
         f"The {_JOB} is InProgress, yet for {AGE} none of its sub-tasks has run. Such jobs have stayed like this for "
         "days, until somebody stopped them.",

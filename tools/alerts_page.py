@@ -129,7 +129,9 @@ If hundreds of jobs fail at once, one message has hundreds of alerts. Limit thei
 | Prometheus 2.42 | `promtool test rules` with every file of `monitoring/tests` |
 | evaluations 6 and 10 minutes apart | with `promtool` 2.42: an outage ends no alert, a failure fires after a week |
 | Prometheus 3 | not tested; no range in the rules depends on whether its left end is included |
-| VictoriaMetrics and vmalert | not tested; recorded series are read over 15 minutes or more, as they may arrive late |
+| a selector on any label of the scrape | the same tests, with every series there a second time for another exporter |
+| VictoriaMetrics and vmalert 1.79, evaluations a minute apart | live: job alerts hold through an outage of AWS |
+| vmalert with evaluations over 5 minutes apart | not supported: *JobFailed* did not fire at 6 minutes |
 
 ## Why they are as they are
 

@@ -19,17 +19,6 @@ groups:
           max without ({{ $replica }}) (max_over_time(target:bedrock_exporter_target_last_success_timestamp_seconds:known{{ "{" }}{{ $scope }}}[7d:61m] offset {{ $thresholds.jobFailed }}))
           or
           max without ({{ $replica }}) (last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}}[1h])) * 0 + time() - {{ include "bedrock-customization-exporter.rules.seconds" $thresholds.jobFailed }}
-      - record: customization_job:bedrock_model_customization_job_info:queued
-        expr: |-
-          max by (aws_account_id, aws_region, customization_type, base_model, job_id) (bedrock_model_customization_job_info{{ "{" }}{{ $scope }}} and on (aws_account_id, aws_region, job_id) bedrock_model_customization_job_waiting_seconds{{ "{" }}{{ $scope }}})
-          unless on (aws_account_id, aws_region, job_id) bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, status=~"Failed|Stopped"}
-          unless on (aws_account_id, aws_region, job_id) bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, subtask="training", status="Completed"}
-          and on (aws_account_id, aws_region, customization_type, base_model)
-            (
-              max by (aws_account_id, aws_region, customization_type, base_model, job_id) (bedrock_model_customization_job_info{{ "{" }}{{ $scope }}})
-              and on (aws_account_id, aws_region, job_id)
-                {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobWaiting" "time() - bedrock_model_customization_subtask_started_timestamp_seconds{$matchers$types} < $threshold" $scope) | nindent 16 }}
-            )
       {{- if not (has "BedrockCustomizationJobFailed" $values.disabled) }}
       - record: customization_job:bedrock_model_customization_job_status:failed
         expr: |-
@@ -41,7 +30,7 @@ groups:
               and ignoring (status, subtask) bedrock_model_customization_job_status{{ "{" }}{{ $scope }}, status="Failed"} == 1
               and ignoring (job_id, job_name, customization_type, subtask) bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1
             )
-            < ignoring (job_id, job_name, customization_type, subtask) group_left () (time() - target:bedrock_exporter_target_last_success_timestamp_seconds:known_before{{ "{" }}{{ $scope }}} + 300)
+            < ignoring (job_id, job_name, customization_type, subtask) group_left () (time() - last_over_time(target:bedrock_exporter_target_last_success_timestamp_seconds:known_before{{ "{" }}{{ $scope }}}[15m]) + 300)
           )
           unless on (aws_account_id, aws_region, job_id) bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, subtask="validation", status="Failed"}
           or
@@ -73,7 +62,7 @@ groups:
               and ignoring (status, subtask) bedrock_model_customization_job_status{{ "{" }}{{ $scope }}, status="Failed"} == 1
               and ignoring (job_id, job_name, customization_type, subtask) bedrock_exporter_target_up{{ "{" }}{{ $scope }}} == 1
             )
-            < ignoring (job_id, job_name, customization_type, subtask) group_left () (time() - target:bedrock_exporter_target_last_success_timestamp_seconds:known_before{{ "{" }}{{ $scope }}} + 300)
+            < ignoring (job_id, job_name, customization_type, subtask) group_left () (time() - last_over_time(target:bedrock_exporter_target_last_success_timestamp_seconds:known_before{{ "{" }}{{ $scope }}}[15m]) + 300)
           )
           and on (aws_account_id, aws_region, job_id) bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, subtask="validation", status="Failed"}
           or
@@ -139,7 +128,18 @@ groups:
           unless on (aws_account_id, aws_region, job_id)
             (
               bedrock_model_customization_job_waiting_seconds{{ "{" }}{{ $scope }}} <= {{ include "bedrock-customization-exporter.rules.seconds" $thresholds.jobQueued }}
-              and on (aws_account_id, aws_region, job_id) customization_job:bedrock_model_customization_job_info:queued{{ "{" }}{{ $scope }}}
+              and on (aws_account_id, aws_region, job_id)
+                (
+                  bedrock_model_customization_job_info{{ "{" }}{{ $scope }}}
+                  unless on (aws_account_id, aws_region, job_id) bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, status=~"Failed|Stopped"}
+                  unless on (aws_account_id, aws_region, job_id) bedrock_model_customization_subtask_status{{ "{" }}{{ $scope }}, subtask="training", status="Completed"}
+                  and on (aws_account_id, aws_region, customization_type, base_model)
+                    (
+                      bedrock_model_customization_job_info{{ "{" }}{{ $scope }}}
+                      and on (aws_account_id, aws_region, job_id)
+                        {{- include "bedrock-customization-exporter.rules.byType" (list $thresholds "jobWaiting" "time() - bedrock_model_customization_subtask_started_timestamp_seconds{$matchers$types} < $threshold" $scope) | nindent 24 }}
+                    )
+                )
               unless on (aws_account_id, aws_region, job_id) last_over_time(customization_job:bedrock_model_customization_job_waiting_seconds:stuck{{ "{" }}{{ $scope }}}[1h]) > 0
             )
           or
@@ -297,9 +297,9 @@ groups:
     rules:
       - record: instance:bedrock_exporter_build_info:known
         expr: |-
-          group by (cluster, namespace, job, instance) (last_over_time(bedrock_exporter_build_info{{ "{" }}{{ $scope }}}[1d]))
+          group without (version, python_version) (last_over_time(bedrock_exporter_build_info{{ "{" }}{{ $scope }}}[1d]))
           or
-          (group by (cluster, namespace, job, instance) (up{{ "{" }}{{ $scope }}}) and last_over_time(instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}}[15m]))
+          up{{ "{" }}{{ $scope }}} * 0 + 1 and on (cluster, namespace, job, instance) last_over_time(instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}}[15m])
       {{- if not (has "BedrockExporterTargetDown" $values.disabled) }}
       - alert: BedrockExporterTargetDown
         expr: |-
@@ -396,16 +396,16 @@ groups:
       {{- if not (has "BedrockExporterDown" $values.disabled) }}
       - alert: BedrockExporterDown
         expr: |-
-          up{{ "{" }}{{ $scope }}} == 0 and on (cluster, namespace, job, instance) instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}}
+          up{{ "{" }}{{ $scope }}} == 0 and on (cluster, namespace, job, instance) last_over_time(instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}}[15m])
           and on (cluster, namespace, job, instance)
             (
-              instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}} unless on (cluster, namespace, job) (up{{ "{" }}{{ $scope }}} == 1 and on (cluster, namespace, job, instance) instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}})
+              last_over_time(instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}}[15m]) unless on (cluster, namespace, job) (up{{ "{" }}{{ $scope }}} == 1 and on (cluster, namespace, job, instance) last_over_time(instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}}[15m]))
               or
               last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}, aws_account_id!="unknown"}[1d])
               unless on (aws_account_id, aws_region) bedrock_exporter_target_up{{ "{" }}{{ $scope }}}
             )
           or
-          absent(bedrock_exporter_build_info{{ "{" }}{{ $scope }}}) unless on () (up{{ "{" }}{{ $scope }}} == 0 and on (cluster, namespace, job, instance) instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}})
+          absent(bedrock_exporter_build_info{{ "{" }}{{ $scope }}}) unless on () (up{{ "{" }}{{ $scope }}} == 0 and on (cluster, namespace, job, instance) last_over_time(instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}}[15m]))
         for: {{ $thresholds.exporterDown }}
         labels:
           {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockExporterDown" "critical") | nindent 10 }}
@@ -418,10 +418,10 @@ groups:
       {{- if not (has "BedrockExporterReplicaDown" $values.disabled) }}
       - alert: BedrockExporterReplicaDown
         expr: |-
-          up{{ "{" }}{{ $scope }}} == 0 and on (cluster, namespace, job, instance) instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}}
+          up{{ "{" }}{{ $scope }}} == 0 and on (cluster, namespace, job, instance) last_over_time(instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}}[15m])
           unless on (cluster, namespace, job, instance)
             (
-              instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}} unless on (cluster, namespace, job) (up{{ "{" }}{{ $scope }}} == 1 and on (cluster, namespace, job, instance) instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}})
+              last_over_time(instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}}[15m]) unless on (cluster, namespace, job) (up{{ "{" }}{{ $scope }}} == 1 and on (cluster, namespace, job, instance) last_over_time(instance:bedrock_exporter_build_info:known{{ "{" }}{{ $scope }}}[15m]))
               or
               last_over_time(bedrock_exporter_target_up{{ "{" }}{{ $scope }}, aws_account_id!="unknown"}[1d])
               unless on (aws_account_id, aws_region) bedrock_exporter_target_up{{ "{" }}{{ $scope }}}
