@@ -1,4 +1,4 @@
-"""``python -m exporter``, and the command of the package. Handles signals before imports that take time."""
+"""``python -m exporter``, and the package's command. Handles signals before the slow imports."""
 
 import gc
 import os
@@ -7,18 +7,18 @@ from typing import NoReturn
 
 
 def main() -> NoReturn:
-    """Run the command line, and end the process with its exit code."""
+    """Run the command line, and exit with its code."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _end)  # also as process 1, for which the kernel has no default
-    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # asks for a reload; what is being loaded is new anyway
-    from exporter import stacks  # noqa: PLC0415 - the first signals are handled before
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a reload: pointless while the file is first being read
+    from exporter import stacks  # noqa: PLC0415 - after the signal handlers
 
     stacks.write_at_signal()
-    # Off during the imports, where it finds nothing and costs a tenth of the time; `cli` turns it on again.
+    # During imports the collector finds nothing and costs a tenth of the time; `cli` turns it on again.
     gc.disable()
-    from exporter import cli  # noqa: PLC0415 - the imports that take time
+    from exporter import cli  # noqa: PLC0415 - the slow imports
 
-    os._exit(cli.main())  # waits for no thread: one may hang
+    os._exit(cli.main())  # does not wait for threads: one may hang
 
 
 def _end(number: int, _: object) -> None:

@@ -1,4 +1,4 @@
-"""Everything wired together: configuration, fleet, discovery, and the site that shows what they know."""
+"""Wires configuration, fleet and discovery to the site that shows their state."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ from exporter.work import Worker
 _log = logging.getLogger(__name__)
 
 LOAD_TIMEOUT = 60.0
-"""Deadline of reading a configuration, seconds; a file may be on a network's disk."""
+"""Deadline for reading a configuration, in seconds; the file may be on a network disk."""
 
 
 class App:
-    """The exporter without its flags, signals and sockets. Make it within a running event loop.
+    """The exporter without its flags, signals and sockets. Create it inside a running event loop.
 
     Args:
         config: what to watch.
         telemetry_path: where the metrics are.
-        load: reads the configuration anew for a reload, raises `ConfigError`; None: it stays what it is. Blocks.
-        shard: which of the targets are this exporter's.
+        load: reads the configuration again for a reload; blocks, raises `ConfigError`. None: a reload changes nothing.
+        shard: which targets belong to this exporter.
         lifecycle: whether an HTTP request may reload the configuration.
-        telemetry: the exporter's own metrics; new ones unless given.
+        telemetry: the exporter's own metrics; created if None.
 
     Attributes:
         fleet: walks the targets.
@@ -113,7 +113,7 @@ class App:
             tasks.create_task(self._accounts.run())
 
     async def run_once(self) -> bool:
-        """List accounts and walk every target once; returns whether all of it went well."""
+        """List accounts and walk every target once; returns whether all of it succeeded."""
         listed = await self._accounts.run_once()
         await self.fleet.run_once()
         return listed and all(state.up for state in self.fleet.states)
@@ -123,13 +123,13 @@ class App:
         return b"".join(self._metrics(self.fleet.states, Format.TEXT))
 
     async def reload(self) -> list[str]:
-        """Read the configuration anew. It comes into use whole, or not at all.
+        """Read the configuration again, and use all of it or none of it.
 
-        One reload runs at a time. One more waits, for the file may have changed since, and serves everybody who asks
-        meanwhile.
+        One reload runs at a time. A request during a reload starts one more afterwards, as the file may have changed;
+        all such requests share it.
 
         Returns:
-            The faults because of which it could not be used; empty if it is in use now.
+            The faults that keep the new configuration from being used; empty if it is in use now.
         """
         if self._next_reload is None:
             self._next_reload = asyncio.create_task(self._reload_in_turn())
@@ -144,7 +144,7 @@ class App:
                 return self._keep(error.faults)
             except WalkError as error:
                 return self._keep([f"can't read the configuration: {error.message}"])
-            except Exception as error:  # noqa: BLE001 - a bug in reading a file must not end what is watched
+            except Exception as error:  # noqa: BLE001 - a bug in reading a file must not stop the walks
                 fault, bug = describe_bug(error)
                 return self._keep([fault], traceback=bug)
             before, self._config = self._config, config
@@ -157,7 +157,7 @@ class App:
             return []
 
     def _connect(self, config: Config) -> tuple[NewWalker, NewAsker, ListAccounts]:
-        """How targets are walked, details asked for, and accounts listed, with these settings."""
+        """Build what walks targets, reads details and lists accounts with these settings."""
         turns = Turns(config.details.calls_per_second)
         wanted = descriptors.wanted(_most_connections(config))
         if wanted > descriptors.limit():
@@ -218,7 +218,7 @@ class App:
 
 
 def _most_connections(config: Config) -> int:
-    """Connections to AWS that stay open, at most: of the clients for Amazon Bedrock and STS that targets share."""
+    """The most connections to AWS that stay open: those of the Bedrock and STS clients that targets share."""
     walks = Counter((target.profile, target.region) for target in config.targets)
     if config.discovery is not None:
         walks.update({(config.discovery.profile, region): sys.maxsize for region in config.discovery.regions})
@@ -226,6 +226,6 @@ def _most_connections(config: Config) -> int:
 
 
 def _connections(config: Config) -> tuple[object, ...]:
-    """What makes another set of clients, and of turns for details."""
+    """The settings whose change needs new clients and new turns for details."""
     enough = descriptors.wanted(_most_connections(config)) <= descriptors.limit()
     return config.aws, config.schedule.concurrency, enough, config.details.calls_per_second

@@ -1,6 +1,6 @@
-"""What the command line does, signals and exit codes: 0 well, 1 a failure at run time, 2 bad input.
+"""The modes of the command line, signals, and exit codes: 0 success, 1 a failure at run time, 2 bad input.
 
-Each mode imports what it needs: imports are most of the time that a start takes.
+Each mode imports only what it needs, because imports take most of the start-up time.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 END = 4.0
-"""Seconds after SIGTERM or SIGINT until the process ends, whatever still hangs."""
+"""Seconds from SIGTERM or SIGINT to the end of the process, even if something hangs."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,17 +55,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     with contextlib.closing(log.configure(flags.log_level, flags.log_format, scrub=scrub)), log.catching():
         try:
             return _run(flags, shard)
-        except Exception:  # noqa: BLE001 - it goes the way of all lines, and no thread keeps the process from ending
-            _log.exception("ended by a bug, please report it")
+        except Exception:  # noqa: BLE001 - logged like any other line, and no thread keeps the process from ending
+            _log.exception("a bug ended the exporter; please report it")
             return 1
 
 
 def tune_process() -> None:
-    """Set what concerns the whole process: how often threads take turns, and how many descriptors it may have."""
-    sys.setswitchinterval(0.001)  # a scrape gets its turn beside a walk five times sooner
-    # Clients and targets need file descriptors, and the usual soft limit is 1,024. Go does the same for its programs.
+    """Set process-wide limits: how often threads switch, and how many file descriptors may be open."""
+    sys.setswitchinterval(0.001)  # the default of 5 ms keeps a scrape waiting beside a walk
+    # Clients and targets need file descriptors; the usual soft limit is 1,024. Go programs raise theirs, too.
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(OSError, ValueError):  # where the kernel does not let us, the limit stays
+    with contextlib.suppress(OSError, ValueError):  # not allowed: keep the limit
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
@@ -92,11 +92,11 @@ def _run(flags: argparse.Namespace, shard: Shard) -> int:
 
 
 def _shown(file: str) -> str:
-    return os.fsencode(file).decode(errors="backslashreplace")  # a name need not be UTF-8
+    return os.fsencode(file).decode(errors="backslashreplace")  # a file name need not be UTF-8
 
 
 def _load_both(flags: argparse.Namespace) -> tuple[Config, Secured | None] | None:
-    """The configuration and the web configuration; None after all faults of both have been printed."""
+    """Load the configuration and the web configuration; None if either has faults, after printing all of them."""
     config: Config | None = None
     secured: Secured | None = None
     faults: list[str] = []
@@ -137,7 +137,7 @@ async def _once(config: Config, shard: Shard) -> int:
     """Walk every target once and print the metrics."""
     from exporter.app import App  # noqa: PLC0415
 
-    logging.getLogger("exporter.jobs.story").setLevel(logging.WARNING)  # a single walk tells no story
+    logging.getLogger("exporter.jobs.story").setLevel(logging.WARNING)  # one walk has nothing to compare with
     app = App(config, shard=shard)
     good = False
 
@@ -163,9 +163,9 @@ async def _doctor(config: Config, *, as_json: bool) -> int:
     terminal = None if as_json or sys.stderr is None or not sys.stderr.isatty() else sys.stderr
 
     def show(progress: str) -> None:
-        """Rewrite one line, and stay at its start, where a line of the log may follow."""
+        """Rewrite one line and leave the cursor at its start, where a log line may follow."""
         if terminal is not None:
-            with contextlib.suppress(OSError):  # it has been closed
+            with contextlib.suppress(OSError):  # closed
                 print(f"{progress:<50}", end="\r", file=terminal, flush=True)
 
     async def work() -> None:
@@ -182,7 +182,7 @@ async def _doctor(config: Config, *, as_json: bool) -> int:
     encoding = sys.stdout.encoding if sys.stdout is not None else "utf-8"
     try:
         page = scrub(report.as_json(found) if as_json else report.as_text(found)).encode(encoding)
-    except UnicodeEncodeError:  # a terminal without ✔
+    except UnicodeEncodeError:  # a terminal that can't show ✔
         page = scrub(report.as_text(found, plain=True)).encode(encoding, "backslashreplace")
     return 0 if _print(page) and all(each.ok for each in found) else 1
 
@@ -253,12 +253,12 @@ async def _serve(
 
 
 async def _follow(file: str, digest: str, interval: float, changed: Callable[[], Awaitable[object]]) -> None:
-    """Call `changed` when the file's content, good or bad, or why it can't be read is another; looks at an interval.
+    """Check the file at an interval; call `changed` when its content differs, or the reason why it can't be read.
 
     Args:
         file: its name.
         digest: of the content in use.
-        interval: seconds between two looks.
+        interval: seconds between two checks.
         changed: loads the file again.
     """
     from exporter.config import source  # noqa: PLC0415
@@ -272,7 +272,7 @@ async def _follow(file: str, digest: str, interval: float, changed: Callable[[],
             seen = source.digest(await reader.run(lambda: source.read(file), source.READ_TIMEOUT))
         except ConfigError as error:  # missing, too large or a pipe now: the reload says so, once
             seen = str(error)
-        except WalkError:  # a network disk that hangs: there may be nothing new
+        except WalkError:  # a network disk hangs: try again later
             continue
         if seen != digest:
             digest = seen
@@ -280,7 +280,7 @@ async def _follow(file: str, digest: str, interval: float, changed: Callable[[],
 
 
 class _Threads(ThreadPoolExecutor):
-    """The event loop's threads. Nobody waits for them at the end: one may hang in a name server's silence."""
+    """The event loop's threads. The process does not wait for them to end: one may hang on a silent name server."""
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
         super().shutdown(wait=False, cancel_futures=True)
@@ -293,17 +293,18 @@ def _in_loop(work: Coroutine[Any, Any, int]) -> int:
 
 
 async def _until_stopped(work: Coroutine[None, None, None]) -> bool:
-    """Do the work until it ends or until SIGTERM or SIGINT; whether it ended by itself. Raises what the work raises.
+    """Run the work until it ends, or until SIGTERM or SIGINT; returns whether it ended by itself.
 
-    Once stopped, the process ends within `END` whatever happens, and further signals change nothing.
+    After a signal the process ends within `END` in any case, and further signals are ignored. Raises what the work
+    raises.
     """
-    gc.freeze()  # modules and the configuration stay: no need to look at them again and again
+    gc.freeze()  # modules and the configuration stay: keep the collector from scanning them
     gc.enable()
     loop = asyncio.get_running_loop()
     task = asyncio.ensure_future(work)
     signals = (signal.SIGTERM, signal.SIGINT)
 
-    def stop(*_: object) -> None:  # not the loop's own handlers, for these have to wait until it gets to them
+    def stop(*_: object) -> None:  # not add_signal_handler: the loop might be busy
         for number in signals:
             signal.signal(number, signal.SIG_IGN)
         signal.setitimer(signal.ITIMER_REAL, END)
@@ -323,15 +324,15 @@ async def _until_stopped(work: Coroutine[None, None, None]) -> bool:
 
 
 def _print(text: bytes) -> bool:
-    """Print on standard output; whether that was possible."""
+    """Print on standard output; returns whether that worked."""
     try:
         if sys.stdout is None:
             raise OSError(errno.EBADF, os.strerror(errno.EBADF))
         sys.stdout.buffer.write(text)
         sys.stdout.flush()
-    except OSError as error:  # a full disk, a reader that has gone, a closed descriptor
+    except OSError as error:  # a full disk, a closed pipe, a closed descriptor
         _log.error("can't print", extra={"detail": error.strerror})
-        # What is left in the buffer would fail again when Python flushes it at its end.
+        # Otherwise Python flushes the rest of the buffer at exit, and fails again.
         sys.stdout = None
         return False
     return True

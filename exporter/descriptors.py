@@ -1,23 +1,23 @@
-"""How many file descriptors the process may have, and whether they suffice."""
+"""The limit of file descriptors, and how many are needed."""
 
 import resource
 import sys
 
 RESERVED = 32
-"""For the process itself: its streams, listeners, the event loop, and files that it reads."""
+"""For the process itself: streams, listeners, the event loop, and files that it reads."""
 
 
 def limit() -> int:
-    """The most that the process may have open."""
+    """The most descriptors that the process may have open."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return sys.maxsize if soft == resource.RLIM_INFINITY else soft
 
 
 def for_clients() -> int:
-    """How many connections of HTTP clients there may be: half of what is left."""
+    """The most connections from HTTP clients: half of the rest."""
     return max(1, (limit() - RESERVED) // 2)
 
 
 def wanted(aws: int) -> int:
-    """The limit at which so many connections to AWS can be kept open."""
+    """The limit that is needed to keep this many connections to AWS open."""
     return 2 * aws + RESERVED

@@ -1,4 +1,4 @@
-"""Why a walk fails: the reasons that users count, alert on and look up, and the error that carries one."""
+"""Why a walk fails: the reasons that users alert on and look up, and the error that carries one."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ class FailureReason(StrEnum):
 
 
 def describe_bug(error: Exception) -> tuple[str, str]:
-    """What to tell of an exception that nobody expected: a message, and the traceback as text, for the log only.
+    """Describe an unexpected exception: a message, and its traceback as text, for the log only.
 
-    The message does not quote the exception, which may hold anything. The exception itself would keep everything alive
-    that its frames refer to.
+    The message does not quote the exception, which may contain anything. Text is returned because the exception itself
+    would keep alive everything that its frames refer to.
     """
-    message = f"{type(error).__name__}, which nobody expected; please report this as a bug"
+    message = f"{type(error).__name__}, which is a bug; please report it"
     return message, "".join(traceback.format_exception(error))
 
 
 class WalkError(Exception):
-    """Ends a walk, a listing of accounts, or a question of `--doctor`.
+    """Ends a walk, a listing of accounts, or a check of `--doctor`.
 
     Attributes:
-        reason: what is counted.
-        message: what happened, where, and what to do; in our own words, without secrets, which are also taken out here.
+        reason: the value of the label that counts it.
+        message: what happened, where, and what to do; in our own words, and scrubbed of secrets.
     """
 
     def __init__(self, reason: FailureReason, message: str) -> None:

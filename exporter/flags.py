@@ -1,4 +1,4 @@
-"""The command line's flags. Imports little: a wrong flag, `--help` and `--version` answer at once."""
+"""The command line's flags. Imports little, so that a wrong flag, `--help` and `--version` answer at once."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    """The flags in arguments; ends the process with exit code 2 and two lines if they can't be used."""
+    """Parse the arguments; if they are wrong, print two lines and exit with code 2."""
     flags = parser()
     for word in argv:
         if word == "--":
@@ -125,7 +125,7 @@ def parse(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _unknown(word: str, parser: argparse.ArgumentParser) -> str:
-    """What to say about a word that is no flag; its value is not repeated."""
+    """The message for an unknown flag or argument; a flag's value is not repeated."""
     if not word.startswith("-") or word == "--":
         file = f"; did you mean --config.file={word}?" if word.endswith((".yaml", ".yml")) else ""
         return f"unexpected argument {word!r}{file}"
@@ -152,7 +152,7 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
 
 
 class _Version(argparse.Action):
-    """Looks for the commit only when it is asked for."""
+    """Looks up the commit only when `--version` is given."""
 
     def __init__(self, option_strings: Sequence[str], dest: str, **settings: Any) -> None:  # noqa: ANN401
         super().__init__(option_strings, dest, nargs=0, default=argparse.SUPPRESS, **settings)
@@ -163,7 +163,7 @@ class _Version(argparse.Action):
 
 
 class _Completion(argparse.Action):
-    """Prints the script that shtab makes of the parser; `files` are the flags that take the name of one."""
+    """Prints the completion script that shtab generates; `files` are the flags that take a file name."""
 
     def __init__(
         self,
@@ -185,22 +185,22 @@ class _Completion(argparse.Action):
 
 
 def _print(text: str) -> None:
-    with contextlib.suppress(OSError):  # nobody reads; argparse is as quiet about its help
+    with contextlib.suppress(OSError):  # a closed pipe; argparse ignores it for --help, too
         print(text, flush=True)
 
 
 def _file(text: str) -> str:
     if not text:
-        raise argparse.ArgumentTypeError("the name of the file is empty; is a variable not set?")
+        raise argparse.ArgumentTypeError("the file name is empty; is a variable not set?")
     return text
 
 
 def shard(flags: argparse.Namespace, host: str) -> Shard:
-    """Which targets are this process's; ValueError says what is wrong with the flags.
+    """The shard that this process is; raises ValueError if the flags do not say.
 
     Args:
         flags: as parsed.
-        host: the host's name, which may end with the number.
+        host: the host name, which may end with the shard's number.
     """
     if flags.shard is not None:
         index: int = flags.shard
@@ -223,7 +223,7 @@ def _address(text: str) -> Address:
 
 
 def _path(text: str) -> str:
-    if not re.fullmatch(r"/(?!-/|/)[^?#% ]+", text) or not text.isprintable():  # nor what UTF-8 can't encode
+    if not re.fullmatch(r"/(?!-/|/)[^?#% ]+", text) or not text.isprintable():  # also what UTF-8 can't encode
         raise argparse.ArgumentTypeError(f"{text!r} is not a path such as /metrics")
     return text
 

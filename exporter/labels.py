@@ -1,9 +1,9 @@
-"""What the labels of all series have in common. Standard library only."""
+"""What all labels have in common. Standard library only."""
 
 from __future__ import annotations
 
 UNKNOWN = "unknown"
-"""Label value for what AWS does not tell (yet): an account id, a customization type, a base model."""
+"""Label value for an account id, customization type or base model that AWS has not sent (yet)."""
 
 Labels = tuple[tuple[str, str], ...]
 """(name, value), in the order in which they are written."""
@@ -17,5 +17,5 @@ def account_of(arn: str) -> str | None:
 
 
 def printable(text: str, limit: int) -> str:
-    r"""Text for people: at most `limit` characters, control characters and half surrogate pairs as ``\x1b``."""
+    r"""Text for people: at most `limit` characters, with control characters and lone surrogates as ``\x1b``."""
     return "".join([c if c.isprintable() else c.encode("unicode_escape").decode() for c in text[:limit]])

@@ -1,8 +1,8 @@
 """Log lines on standard error, as logfmt or JSON, one line each whatever AWS puts into a name.
 
-All of them go one way: loggers → formatter → scrub → bounded queue → a thread that writes. So nobody else ever waits
-for standard error, not even when it is a pipe that nobody reads: lines that don't fit into the queue are dropped,
-counted, and how many is logged as soon as it is read again.
+Every line takes the same path: loggers → formatter → scrub → bounded queue → writer thread. So only that thread ever
+waits for standard error, even if it is a pipe that nobody reads. Lines that don't fit into the queue are dropped and
+counted; the count is logged once standard error is read again.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ LogFormat = Literal["logfmt", "json"]
 Scrub = Callable[[str], str]
 
 MAX_LINES = 10_000
-"""Lines that wait to be written, at most."""
+"""The most lines that wait to be written."""
 
 MAX_CHARACTERS = 16 * 2**20
-"""Characters of the lines that wait, about: a single one may quote much of a configuration."""
+"""About the most characters that wait: a single line may quote much of a configuration."""
 
 FLUSH = 1.0
-"""Seconds that the lines left at the end get to be written."""
+"""Seconds to write the remaining lines at exit."""
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _PLAIN = re.compile(r"[!#-<>-\[\]-~]+")  # printable ASCII without space, quote, equals sign and backslash
 
 
 class Formatter(logging.Formatter):
-    """A record → one line: time, level, logger, message, then what was given as `extra`.
+    """A record → one line: time, level, logger, message, then the fields of `extra`.
 
     Args:
         style: how a line looks.
-        scrub: what every line goes through, to take out what must not be in it.
+        scrub: takes secrets out of every line.
     """
 
     def __init__(self, style: LogFormat, scrub: Scrub = str) -> None:
@@ -72,7 +72,7 @@ def _logfmt(value: object) -> str:
 
 
 class Pipeline(logging.Handler):
-    """The way of all lines from the loggers to a stream; made by `configure`.
+    """Takes all lines from the loggers to a stream; created by `configure`.
 
     Attributes:
         dropped: lines that could not be written: the queue was full, or the stream is broken.
@@ -85,7 +85,7 @@ class Pipeline(logging.Handler):
         self._stream = stream
         # Not a Queue: a finalizer that logs while the garbage collector runs inside its put() would wait for itself.
         self._waiting: SimpleQueue[str | None] = SimpleQueue()
-        self._put = self._taken = 0  # characters, in all
+        self._put = self._taken = 0  # characters, in total
         self._writer = threading.Thread(target=self._run, name="log", daemon=True)
         self._writer.start()
 
@@ -94,7 +94,7 @@ class Pipeline(logging.Handler):
         try:
             line = self.format(record)
         except Exception:  # noqa: BLE001 - a bug in a log call ends nothing, but is seen
-            text = "a log line can't be formatted, please report it"
+            text = "a log line can't be formatted; please report this as a bug"
             where = f"{record.pathname}:{record.lineno}"
             line = self.format(_record(text, logging.ERROR, where=where, exc_info=sys.exc_info()))
         if self._waiting.qsize() >= MAX_LINES or self._put - self._taken >= MAX_CHARACTERS:
@@ -104,7 +104,7 @@ class Pipeline(logging.Handler):
             self._waiting.put(line)
 
     def close(self) -> None:
-        """Write what is left, within `FLUSH`. If nobody reads the stream, the writer ends with the process."""
+        """Write the remaining lines within `FLUSH`. If nobody reads the stream, the writer ends with the process."""
         self._waiting.put(None)
         self._writer.join(FLUSH)
         super().close()
@@ -123,11 +123,11 @@ class Pipeline(logging.Handler):
                 told = dropped
 
     def _write(self, line: str) -> bool:
-        """Write a line and wait as long as nobody reads; whether that was possible."""
+        """Write a line, waiting until somebody reads; returns whether that worked."""
         try:
             if self._stream is not None:
                 _write(self._stream, line)
-        except (OSError, ValueError):  # nobody reads any more, the disk is full, or it has been closed
+        except (OSError, ValueError):  # a closed pipe, a full disk, a closed stream
             return False
         return True
 
@@ -142,7 +142,7 @@ def _write(stream: TextIO, line: str) -> None:
     while rest:
         try:
             rest = rest[os.write(descriptor, rest) :]
-        except BlockingIOError:  # another process that shares the stream may have made it so
+        except BlockingIOError:  # another process that shares the stream may have made it non-blocking
             select.select([], [descriptor], [])
 
 
@@ -152,22 +152,22 @@ def _record(message: str, level: int, **extra: object) -> logging.LogRecord:
 
 
 def configure(level: str, style: LogFormat, stream: TextIO | None = None, scrub: Scrub = str) -> Pipeline:
-    """Send all logging to a stream: ours from a level on, that of libraries from warning on.
+    """Send all logging to a stream: ours from `level`, that of libraries from warning.
 
     Args:
         level: name of a level, in any case.
         style: how a line looks.
-        stream: standard error, unless given. If that was closed before the start, lines go nowhere.
-        scrub: what every line goes through, to take out what must not be in it.
+        stream: None for standard error; if that was closed before the start, lines are dropped.
+        scrub: takes secrets out of every line.
 
     Returns:
-        What to close at the end.
+        The pipeline, to be closed at exit.
     """
     pipeline = Pipeline(sys.stderr if stream is None else stream, Formatter(style, scrub))
     logging.root.handlers[:] = [pipeline]
     logging.root.setLevel(logging.WARNING)
     logging.getLogger("exporter").setLevel(level.upper())
-    # At every walk they warn, with a traceback, of credentials that can't be renewed. The target's loop says so once.
+    # They warn at every walk, with a traceback, of credentials that can't be renewed. The target's loop logs it once.
     for name in ("credentials", "tokens", "utils"):
         logging.getLogger(f"botocore.{name}").setLevel(logging.ERROR)
     return pipeline
@@ -175,16 +175,16 @@ def configure(level: str, style: LogFormat, stream: TextIO | None = None, scrub:
 
 @contextlib.contextmanager
 def catching() -> Iterator[None]:
-    """Send what Python would print to the log: exceptions that nobody catches, of threads and finalizers, warnings."""
+    """Log what Python would print: uncaught exceptions, also those of threads and finalizers, and warnings."""
     logger = logging.getLogger(__name__)
     before = sys.excepthook, sys.unraisablehook, threading.excepthook
 
     def log(message: str, error: BaseException | None) -> None:
         logger.error(message, exc_info=error)
 
-    sys.excepthook = lambda _, error, __: log("ended by a bug, please report it", error)
-    sys.unraisablehook = lambda seen: log("an exception where none can be raised, please report it", seen.exc_value)
-    threading.excepthook = lambda seen: log("a thread ended by a bug, please report it", seen.exc_value)
+    sys.excepthook = lambda _, error, __: log("a bug ended the exporter; please report it", error)
+    sys.unraisablehook = lambda seen: log("an exception in a finalizer; please report this as a bug", seen.exc_value)
+    threading.excepthook = lambda seen: log("a bug ended a thread; please report it", seen.exc_value)
     logging.captureWarnings(True)
     try:
         yield
@@ -194,5 +194,5 @@ def catching() -> Iterator[None]:
 
 
 def lines_dropped() -> int:
-    """Lines that the configured pipeline could not write so far."""
+    """Lines that the configured pipeline has dropped so far."""
     return sum(handler.dropped for handler in logging.root.handlers if isinstance(handler, Pipeline))

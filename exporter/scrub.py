@@ -1,7 +1,7 @@
-"""Takes secrets out of text that leaves the process: the net below the rule that no message quotes a secret.
+"""Removes secrets from text that leaves the process, as a safety net: no message should quote a secret at all.
 
-A secret is what an environment variable holds whose name says so, and the user and password of any URL. It is found as
-it is, and in the forms that libraries give it: in `repr`, JSON, HTML and percent-encoded.
+Secrets are the values of environment variables with names such as ``*_TOKEN``, and the user and password of any URL.
+They are found as they are, and in the forms that libraries produce: `repr`, JSON, HTML, percent-encoding.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import quote, quote_plus, unquote
 
 SHORTEST = 8
-"""Characters of a secret, at least: a shorter one would take ordinary words out."""
+"""The fewest characters of a secret: masking a shorter one would mask ordinary words."""
 
 MASK = "***"
 
@@ -24,10 +24,10 @@ _SECRET = re.compile(
     re.IGNORECASE,
 )
 _PLACE = re.compile(r"_(?:ARN|DIR|ENDPOINT|FILE|FULL_URI|NAME|PATH|TYPE|URL)$", re.IGNORECASE)
-"""Names of variables that hold where a secret is, which messages have to name."""
+"""Names of variables that hold the place of a secret, which messages need to show."""
 
 _USERINFO = re.compile(r"://[^\s\"'<>]{1,1000}@")
-"""User and password of a URL, also a password with a slash, which belongs there in its encoded form only."""
+"""User and password of a URL, even if the password has a slash that should have been encoded."""
 
 
 def scrub(text: str) -> str:
@@ -48,7 +48,7 @@ def _secrets(environ: Mapping[str, str]) -> Iterator[str]:
 
 @functools.lru_cache(maxsize=4)
 def _forms(secrets: tuple[str, ...]) -> tuple[str, ...]:
-    """Every form of every secret, the longest one first. Those with line feeds and the like are looked for in parts."""
+    """Every form of every secret, longest first. A secret with line feeds or spaces is also searched for in parts."""
     forms: set[str] = set()
     for secret in secrets:
         for part in {secret, *re.split(r"[\s\x00-\x1f]+", secret)}:

@@ -11,7 +11,7 @@ import sys
 
 
 def write_at_signal() -> None:
-    """Write the stacks of all threads to standard error at SIGUSR1; what nobody reads is lost and holds nothing up.
+    """Write the stacks of all threads to standard error at SIGUSR1. If nobody reads it, they are lost; nothing blocks.
 
     The handler runs in the main thread, between two bytecodes. `faulthandler.register` would also answer while C code
     keeps the interpreter, but it reads the stacks of threads that are running, which can crash the process.
@@ -20,7 +20,7 @@ def write_at_signal() -> None:
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
         return
     descriptor = sys.stderr.fileno()
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # A file's second opening would have a position of its own.
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):  # opening a file twice would give a second position
         with contextlib.suppress(OSError):
             # Opening a pipe again leaves its other users' mode alone. A socket, such as systemd's, can't be opened.
             descriptor = os.open(f"/proc/self/fd/{descriptor}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)

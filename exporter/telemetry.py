@@ -1,4 +1,4 @@
-"""The exporter's metrics about itself as a process, on a prometheus_client registry of its own."""
+"""The exporter's metrics about its own process, in a prometheus_client registry of its own."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ CUTS = (
     "client_certificate",
     "shutdown",
 )
-"""Why the exporter ends a client's connection."""
+"""Reasons why the exporter ends a client's connection."""
 
 _PASSING = (FailureReason.THROTTLED, FailureReason.TIMEOUT, FailureReason.NETWORK, FailureReason.SERVER_ERROR)
-"""What is tried again."""
+"""Reasons after which a request is tried again."""
 
 
 class DiscoveryTelemetry:
@@ -116,7 +116,7 @@ class WebTelemetry:
         )
 
     def loaded(self, expiry: float | None) -> None:
-        """A web configuration is in use, with a certificate that expires then (Unix seconds), or none."""
+        """A web configuration is in use; its certificate expires at `expiry` (Unix seconds; None without TLS)."""
         if not self._on:
             self._on = True
             self._registry.register(self._ok)
@@ -130,7 +130,7 @@ class WebTelemetry:
 
 
 class _LogLines(Collector):
-    """Counts what the log can't say itself."""
+    """Counts the lines that the log dropped."""
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         """Called by prometheus_client."""
@@ -148,9 +148,9 @@ class Telemetry:
     Safe to use from several threads.
 
     Attributes:
-        registry: holds all of them.
-        discovery: those about the listing of accounts.
-        web: those about the web configuration.
+        registry: holds all of these metrics.
+        discovery: metrics about the listing of accounts.
+        web: metrics about the web configuration.
     """
 
     def __init__(self) -> None:
@@ -158,13 +158,13 @@ class Telemetry:
         self.registry = CollectorRegistry()
         self._walk_duration = Histogram(
             EXPORTER_PREFIX + "target_walk_duration_seconds",
-            "Duration of walks, good or bad, over all targets. From the exporter.",
+            "Duration of walks over all targets, failed ones included. From the exporter.",
             registry=self.registry,
             buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 45, 60, 120, 300),
         )
         self._api_requests = Counter(
             EXPORTER_PREFIX + "api_requests",
-            "Requests to AWS by operation, every attempt counted, without those of botocore's credential providers. "
+            "Requests to AWS by operation, counting every attempt, but not those of botocore's credential providers. "
             "From the exporter.",
             ["operation"],
             registry=self.registry,
@@ -173,7 +173,7 @@ class Telemetry:
             self._api_requests.labels(operation)
         self._api_failures = Counter(
             EXPORTER_PREFIX + "api_request_failures",
-            "Requests to AWS that failed, by operation and reason: every attempt, also if the next one was good. "
+            "Requests to AWS that failed, by operation and reason: every attempt, even if a retry succeeded. "
             "From the exporter.",
             ["operation", "reason"],
             registry=self.registry,
@@ -182,7 +182,7 @@ class Telemetry:
             self._api_failures.labels(LIST_OPERATION, reason)
         self._walk_delay = Histogram(
             EXPORTER_PREFIX + "walk_start_delay_seconds",
-            "How much later than due walks started, for want of a slot: poll.concurrency walks run at a time. "
+            "How late walks started because they waited for a slot: poll.concurrency walks run at a time. "
             "From the exporter.",
             registry=self.registry,
             buckets=(0.01, 0.1, 0.5, 1, 2.5, 5, 10, 20, 30, 45, 60, 120, 300),
@@ -196,7 +196,7 @@ class Telemetry:
         )
         self._connections_cut = Counter(
             EXPORTER_PREFIX + "http_connections_cut",
-            "Connections of clients that the exporter ended, by reason. From the exporter.",
+            "Client connections that the exporter ended, by reason. From the exporter.",
             ["reason"],
             registry=self.registry,
         )
@@ -204,7 +204,7 @@ class Telemetry:
             self._connections_cut.labels(cut)
         Gauge(
             EXPORTER_PREFIX + "build_info",
-            "Version of the exporter and of the Python that runs it, always 1.",
+            "Version of the exporter and of Python, always 1.",
             ["version", "python_version"],
             registry=self.registry,
         ).labels(__version__, platform.python_version()).set(1)
@@ -248,7 +248,7 @@ class Telemetry:
         self._http_requests.labels(handler, code).inc()
 
     def count_connection_cut(self, reason: str) -> None:
-        """A client's connection was ended; one of `CUTS`."""
+        """A client's connection was ended, for one of `CUTS`."""
         self._connections_cut.labels(reason).inc()
 
     def count_request(self, operation: str) -> None:
@@ -267,7 +267,7 @@ class Telemetry:
         self._reload_ok.set(0)
 
     def render(self, format_: Format) -> bytes:
-        """All of them, and in OpenMetrics the end mark: they are the last part of a page."""
+        """All of these metrics, the last part of a page; in OpenMetrics with the end mark."""
         if format_ is Format.OPENMETRICS:
             text: bytes = generate_openmetrics(self.registry)  # type: ignore[no-untyped-call]
             return text

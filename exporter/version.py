@@ -1,4 +1,4 @@
-"""Which exporter this is: version, the commit it was built from where that is known, and Python's version."""
+"""The exporter's version, the commit it was built from if known, and Python's version."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from exporter import NAME, __version__
 
 
 def commit() -> str | None:
-    """The commit that this was built from; None if nobody said.
+    """The commit that this was built from; None if unknown.
 
-    The image and the packages of a release have it in a file `COMMIT`; what pip installed from a repository has it in
+    The image and released packages have it in a file `COMMIT`; a package that pip installed from a repository has it in
     ``direct_url.json`` (PEP 610).
     """
     with contextlib.suppress(OSError):
@@ -25,13 +25,13 @@ def commit() -> str | None:
 
 
 def facts() -> dict[str, str]:
-    """What is known, by name: `version`, `commit` and `python`."""
+    """The known ones of `version`, `commit` and `python`."""
     built = commit()
     return {"version": __version__} | ({"commit": built} if built else {}) | {"python": platform.python_version()}
 
 
 def line() -> str:
-    """The same for people."""
+    """The same, as one line for people."""
     known = facts()
     built = f"commit {known['commit']}, " if "commit" in known else ""
     return f"{NAME} {known['version']} ({built}Python {known['python']})"

@@ -1,7 +1,7 @@
-"""Blocking work in threads of their own, under a deadline that also holds inside the thread.
+"""Runs blocking work in a thread of its own, under a deadline that also holds inside the thread.
 
-A thread is never stopped from outside: every read of a connection (see `transport`) and every pause between attempts
-ends with the deadline. Only name resolution and programs that provide credentials can outlast it.
+A thread can't be stopped from outside, so every read of a connection (see `transport`) and every pause between attempts
+ends at the deadline. Only name resolution and credential programs can outlast it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ COURTESY = 0.005
 
 
 class Deadline:
-    """When work has to end; `cut` brings that forward to now.
+    """When work has to end; `cut` ends it now.
 
     Args:
         seconds: from now.
-        is_cut: of a deadline around this one.
+        is_cut: the event of an enclosing deadline.
     """
 
     def __init__(self, seconds: float, is_cut: threading.Event | None = None) -> None:
@@ -36,11 +36,11 @@ class Deadline:
         self._is_cut = is_cut or threading.Event()
 
     def cut(self) -> None:
-        """End the work, and a pause that it is in, as soon as it looks at the deadline."""
+        """End a pause at once, and the work as soon as it checks the deadline."""
         self._is_cut.set()
 
     def remaining(self) -> float:
-        """Seconds that are left; 0 when it has passed or was cut."""
+        """Seconds left; 0 once it has passed or was cut."""
         return 0.0 if self._is_cut.is_set() else max(0.0, self._end - time.monotonic())
 
     def pause(self, seconds: float) -> None:
@@ -48,7 +48,7 @@ class Deadline:
         self._is_cut.wait(min(seconds, self.remaining()))
 
     def within(self, seconds: float) -> Deadline:
-        """An earlier deadline that is cut with this one."""
+        """A deadline inside this one, at most `seconds` from now; cut together with it."""
         return Deadline(min(seconds, self.remaining()), self._is_cut)
 
 
@@ -56,7 +56,7 @@ _current: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 
 
 def remaining() -> float:
-    """Seconds that the work of this thread has left; infinite without a deadline."""
+    """Seconds left for this thread's work; infinite without a deadline."""
     deadline = _current.get()
     return math.inf if deadline is None else deadline.remaining()
 
@@ -105,10 +105,10 @@ def giving_way(items: Iterable[T]) -> Iterator[T]:
 
 
 def drop_tracebacks(error: BaseException | None) -> None:
-    """Take the tracebacks from an exception and from those that led to it.
+    """Drop the tracebacks of an exception and of its causes.
 
-    Their frames hold the pages of a whole walk; and in botocore and urllib3 they hold the exception again, so that all
-    would stay until the garbage collector finds it.
+    Their frames hold the pages of a whole walk. In botocore and urllib3 the frames also refer back to the exception,
+    so everything would stay in memory until the garbage collector runs.
     """
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
@@ -119,7 +119,7 @@ def drop_tracebacks(error: BaseException | None) -> None:
 
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Give what is inside a deadline of its own, which ends with the one around it at the latest."""
+    """Run the block under a deadline of its own, or the enclosing one if that is earlier."""
     outer = _current.get()
     with _under(Deadline(seconds) if outer is None else outer.within(seconds)):
         yield
@@ -135,9 +135,9 @@ def _under(deadline: Deadline) -> Iterator[None]:
 
 
 class Worker:
-    """Does blocking work, one piece at a time, each in a daemon thread of its own.
+    """Runs blocking work, one piece at a time, each in a daemon thread of its own.
 
-    A thread that hangs never keeps the process from ending, and never takes another worker's place in a pool.
+    A thread that hangs neither keeps the process from ending nor takes another worker's place in a pool.
 
     Args:
         name: of the threads.
@@ -154,17 +154,17 @@ class Worker:
 
         Args:
             work: what to do.
-            timeout: seconds. The deadline inside the thread is a little earlier, so that the work itself can tell what
-                it was waiting for.
+            timeout: seconds. The deadline inside the thread is a little earlier, so that the work itself can report
+                what it was waiting for.
 
         Raises:
-            WalkError: the deadline has passed, the run before has still not ended, or no thread can be started; or
-                the work raised it. It holds on to nothing: neither to a cause nor to the frames that it went through.
+            WalkError: the deadline passed, the previous run is still stuck, no thread could be started, or the work
+                raised it. It keeps neither a cause nor a traceback.
             Exception: whatever else the work raises.
         """
         if self._unfinished is not None and self._unfinished.is_alive():
             message = (
-                "the run before was cut off but is still stuck in a library call; no other one is started beside it"
+                "the previous run was cut off but is still stuck in a library call; no new one is started beside it"
             )
             raise WalkError(FailureReason.TIMEOUT, message)
         done: asyncio.Future[T] = asyncio.get_running_loop().create_future()

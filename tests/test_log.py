@@ -206,7 +206,7 @@ def test_a_bug_in_a_log_call_is_a_line() -> None:
     pipeline.close()
 
     fields = json.loads(stream.getvalue())
-    assert (fields["level"], fields["msg"]) == ("error", "a log line can't be formatted, please report it")
+    assert (fields["level"], fields["msg"]) == ("error", "a log line can't be formatted; please report this as a bug")
     assert re.search(r"test_log\.py:\d+$", fields["where"])
     assert "TypeError" in fields["traceback"]
     assert pipeline.dropped == 0

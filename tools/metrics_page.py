@@ -48,7 +48,7 @@ unchanged. Below, *labels* are the additional labels of a metric.
 
 Data from AWS are as old as the last good walk of their target: see
 `{EXPORTER_PREFIX}target_last_success_timestamp_seconds`. While walks fail, the last good data stay; after
-`stale_after` the series of the target's jobs end. A value that *grows* is computed at each scrape as the time since a
+`stale_after` the target's job series end. A value that *grows* is computed at each scrape as the time since a
 fixed moment, so it keeps growing while AWS is unreachable; it is never below 0.
 
 Metrics without samples are left out of a scrape. The examples show one account at one moment.

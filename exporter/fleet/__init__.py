@@ -1,1 +1,1 @@
-"""Which targets are watched, when, and what is known of each. One owner per target."""
+"""Watches targets: when each is walked, and what is known about it. One owner per target."""

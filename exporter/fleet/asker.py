@@ -1,4 +1,4 @@
-"""Asks for the details that are due, between the walks of a target and beside them."""
+"""Makes the calls for details that are due, while the target's walks go on."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class Reader(Protocol):
     """What details are read with: a `bedrock.details.DetailReader`, or a test's stand-in."""
 
     def details(self, job_arn: str) -> JobDetails | None:
-        """The details of a job; None if there is no such job. Raises `WalkError`. Blocks."""
+        """The details of a job; None if the job does not exist. Blocks; raises `WalkError`."""
         ...
 
     def tags(self, job_arn: str) -> Tags | None:
-        """The tags of a job; likewise."""
+        """The tags of a job; None if the job does not exist. Blocks; raises `WalkError`."""
         ...
 
 
@@ -44,12 +44,12 @@ class Runner(Protocol):
 
 
 class Asker:
-    """Asks about the jobs of one target. Its owner is the target's loop, which holds the answers.
+    """Reads details of one target's jobs. The target's loop owns it and keeps the answers.
 
     Args:
-        reader: what to read with.
+        reader: makes the calls.
         turns: shared by all targets.
-        runner: runs what blocks.
+        runner: runs the blocking calls.
     """
 
     def __init__(self, reader: Reader, turns: Turns, runner: Runner) -> None:
@@ -57,8 +57,8 @@ class Asker:
         self._turns = turns
         self._runner = runner
         self._task: asyncio.Task[None] | None = None
-        self._calls: list[Call] = []  # those of the round to come
-        self._asked: Call | None = None  # the one under way; None while it waits for its turn
+        self._calls: list[Call] = []  # still to do in this round
+        self._asked: Call | None = None  # in progress; None while waiting for a turn
 
     def start(
         self,
@@ -67,11 +67,11 @@ class Asker:
         snapshot: Snapshot,
         now: Callable[[], float],
     ) -> None:
-        """Begin a round of calls. One that is under way goes on, or with the new calls if the first is urgent.
+        """Begin a round of calls. If one is in progress, it continues; if a new call is urgent, with the new calls.
 
         Args:
-            details: what is known now.
-            changed: told what is known after a call, and whether it was the round's last.
+            details: returns what is known now.
+            changed: called after each call, with what is known then and whether it was the last of the round.
             snapshot: of the last good walk.
             now: the wall clock, Unix seconds.
         """
@@ -89,7 +89,7 @@ class Asker:
         self._task = asyncio.get_running_loop().create_task(self._round(details, changed, now))
 
     def stop(self) -> None:
-        """Ask no more; a call that is under way is cut off."""
+        """Stop; a call in progress is cut off."""
         if self._task is not None:
             self._task.cancel()
 
@@ -113,7 +113,7 @@ class Asker:
                 changed(details().answered(call, outcome, now()), call, not self._calls)
 
     async def _call(self, call: Call) -> JobDetails | Tags | str:
-        """The answer to a call, or why there is none."""
+        """The answer to a call, or the reason of its failure."""
         ask = self._reader.details if call.kind == "details" else self._reader.tags
         try:
             answer = await self._runner.run(partial(_ask, ask, call.job.job_arn), TIMEOUT)

@@ -1,7 +1,7 @@
-"""Which calls for details of jobs are due, and what is known after them. Pure: state and time in, calls out.
+"""Which calls for job details are due, and what is known after each. Pure: state and time in, calls out.
 
-The details of a job belong to its target's loop. A call that fails costs a try of its job and ends the round: what is
-wrong is most likely so for the next job, too.
+The details of a job belong to its target's loop. A failed call counts as a try for its job and ends the round, because
+the next call would most likely fail in the same way.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from exporter.jobs.snapshot import Snapshot
 Kind = Literal["details", "tags"]
 
 RUNNING_INTERVAL: Mapping[Kind, float] = {"details": 900.0, "tags": 6 * 3600.0}
-"""Seconds between two calls about a job that runs."""
+"""Seconds between two calls about a running job."""
 
 MAX_TRIES = 6
-"""Tries for a job, after which nobody asks about it again."""
+"""Tries per job; after that it is not asked about again."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 60.0, 3600.0
-"""Seconds after a failure: they double from the first to the longest."""
+"""Seconds to wait after a failure: the pause doubles from the first to the longest."""
 
 NOT_FOUND = "not_found"
-"""Reason of a failure: the job has vanished. Nobody asks about it again."""
+"""Failure reason: the job does not exist any more. It is not asked about again."""
 
 DETAIL_FAILURES = (
     FailureReason.THROTTLED,
@@ -42,7 +42,7 @@ DETAIL_FAILURES = (
     NOT_FOUND,
     FailureReason.INTERNAL,
 )
-"""Why a call for details fails."""
+"""Reasons why a call for details fails."""
 
 _NOT_THE_JOBS_FAULT = frozenset({
     FailureReason.ACCESS_DENIED,
@@ -64,23 +64,23 @@ class Call(NamedTuple):
 
     @property
     def is_urgent(self) -> bool:
-        """Whether somebody may be waiting for it: to learn why a job failed, and whose it is."""
+        """Whether somebody may be waiting for the answer: why a job failed, and who owns it."""
         return self.job.status == "Failed"
 
     def is_about_the_same(self, other: Call) -> bool:
-        """Whether the other call asks the same, of whatever state of the job."""
+        """Whether both are the same call about the same job, whatever the job's state."""
         return (self.kind, self.job.job_arn) == (other.kind, other.job.job_arn)
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """How asking about a job went.
+    """The calls of one kind about a job so far.
 
     Attributes:
-        at: when it last went well, Unix seconds; None if it never has.
-        ended: whether the job had ended then.
+        at: when the last one succeeded, Unix seconds; None if none has.
+        ended: whether the job had ended by then.
         tries: failures since.
-        not_before: when to ask again at the earliest, Unix seconds; infinite: never.
+        not_before: earliest time of the next call, Unix seconds; infinity for never.
     """
 
     at: float | None = None
@@ -97,11 +97,11 @@ class Details:
     """What a target's loop knows of its jobs beyond the list.
 
     Attributes:
-        known: what it is.
-        asked: (kind, ARN) → how asking went.
-        paused: kind → until when nobody asks, because nobody may. Unix seconds.
-        denials: kind → calls in a row that were denied.
-        failures: calls that failed, by reason, since the start.
+        known: the answers.
+        asked: (kind, ARN) → the calls so far.
+        paused: kind → no calls until then, because access was denied. Unix seconds.
+        denials: kind → denied calls in a row.
+        failures: failed calls since the start, by reason.
     """
 
     known: Known = field(default_factory=Known)
@@ -111,7 +111,7 @@ class Details:
     failures: Mapping[str, int] = field(default_factory=dict)
 
     def under(self, settings: DetailSettings) -> Details:
-        """The same under other settings: what is no longer wanted is forgotten, and what was denied asked again."""
+        """The same with new settings: forgets what is no longer wanted, and retries what was denied."""
         if settings == self.known.settings:
             return self
         known = Known(
@@ -124,7 +124,7 @@ class Details:
         return replace(self, known=known, asked=asked, paused={}, denials={})
 
     def only(self, snapshot: Snapshot) -> Details:
-        """The same without the jobs that have no series any more."""
+        """The same without jobs that no longer have series."""
         arns = {job.job_arn for job in snapshot.job_series}
         if all(arn in arns for _, arn in self.asked):
             return self
@@ -138,7 +138,7 @@ class Details:
     def due(self, snapshot: Snapshot, now: float) -> Iterator[Call]:
         """The calls that are due at `now` (Unix seconds).
 
-        Those about failed jobs go first, newest end first; then whose the running ones are, then the rest.
+        Failed jobs come first, newest end first; then the tags of running jobs, then everything else.
         """
         settings = self.known.settings
         ended = [job for job in snapshot.job_series if job.has_ended]
@@ -183,7 +183,7 @@ class Details:
     def failed(self, call: Call, reason: str, now: float) -> Details:
         """What is known after a failure.
 
-        A denied call says nothing about the job: it pauses all calls of its kind, and takes no try from anybody.
+        A denied call says nothing about the job: it pauses all calls of its kind and does not count as a try.
         """
         failures = {**self.failures, reason: self.failures.get(reason, 0) + 1}
         if reason in _NOT_THE_JOBS_FAULT:

@@ -17,35 +17,35 @@ RETRY = 60.0
 """Seconds from the end of a failed listing to the next one."""
 
 TIMEOUT = 1800.0
-"""Deadline of one listing, seconds: tags take a call for each account, and AWS allows few of these a second."""
+"""Deadline of one listing, seconds: tags need a call for each account, and AWS allows few such calls a second."""
 
 ListAccounts = Callable[[Discovery], Awaitable[tuple[Account, ...]]]
 """Lists the accounts that a discovery chooses, all or nothing, within `TIMEOUT`; raises `WalkError`."""
 
 
 class ListingObserver(Protocol):
-    """Counts how listings go."""
+    """Counts listings and their failures."""
 
     def listed(self, accounts: int, now: float) -> None:
         """A listing succeeded at `now` (Unix seconds); this many accounts are watched."""
         ...
 
     def failed(self, reason: FailureReason) -> None:
-        """A listing has failed; the accounts before stay."""
+        """A listing failed; the previous accounts stay."""
         ...
 
 
 class AccountList:
-    """Lists the accounts of an organization again and again; the last good list counts.
+    """Lists the accounts of an organization at intervals, and keeps the last good list.
 
     Args:
         changed: called when `accounts` or `complete` has changed.
-        telemetry: told how each listing went.
+        telemetry: counts each listing.
         now: the wall clock, Unix seconds.
 
     Attributes:
         accounts: the last good list; empty without discovery.
-        complete: whether a first listing has ended, well or badly, or none is wanted.
+        complete: whether the first listing has ended, even in failure, or there is no discovery.
     """
 
     def __init__(self, changed: Callable[[], None], telemetry: ListingObserver, now: Callable[[], float]) -> None:
@@ -61,7 +61,7 @@ class AccountList:
         self._reason: FailureReason | None = None
 
     def configure(self, discovery: Discovery | None, list_accounts: ListAccounts) -> None:
-        """Follow this discovery from now on; accounts that it still chooses stay until it has listed them anew."""
+        """Use this discovery from now on. Accounts that it still chooses stay until the next listing."""
         before, self._discovery, self._list_accounts = self._discovery, discovery, list_accounts
         if discovery == before:
             return
@@ -91,7 +91,7 @@ class AccountList:
                     await self._reconfigured.wait()
 
     async def run_once(self) -> bool:
-        """List once; returns whether it went well, which it also does if nothing is to be listed."""
+        """List once; returns whether that succeeded. True without discovery."""
         if self._discovery is None or self._list_accounts is None:
             return True
         try:
@@ -128,9 +128,9 @@ class AccountList:
 def _still_chosen(
     accounts: tuple[Account, ...], before: Discovery | None, after: Discovery | None
 ) -> tuple[Account, ...]:
-    """The accounts that stay until a changed discovery has listed them anew."""
+    """The accounts that stay until a changed discovery has listed again."""
     if before is None or after is None or (before.profile, before.assume_role) != (after.profile, after.assume_role):
-        return ()  # of another organization, as far as anybody can tell
-    if after.asks_for_tags:  # which may not have been read
+        return ()  # possibly of another organization
+    if after.asks_for_tags:  # tags may not have been read before
         return accounts
     return tuple(account for account in accounts if after.chooses(account))

@@ -89,7 +89,7 @@ TARGET_FAMILIES: tuple[Family[TargetState], ...] = (
     Family(
         EXPORTER_PREFIX + "target_last_walk_timestamp_seconds",
         "gauge",
-        "Unix time at which the last walk ended, well or badly. From the exporter.",
+        "Unix time at which the last walk ended, failed ones included. From the exporter.",
         _target_last_walk,
     ),
     Family(
@@ -120,7 +120,7 @@ TARGET_FAMILIES: tuple[Family[TargetState], ...] = (
     Family(
         EXPORTER_PREFIX + "target_malformed_jobs_total",
         "counter",
-        "Job summaries that could not be read and were left out, counted anew in every good walk. From the exporter.",
+        "Job summaries that were malformed and left out, counted in every good walk. From the exporter.",
         _target_malformed,
     ),
     Family(
@@ -148,9 +148,9 @@ TARGET_FAMILIES: tuple[Family[TargetState], ...] = (
     Family(
         EXPORTER_PREFIX + "target_series",
         "gauge",
-        "Series that the exporter exports of the target, this one included: what a sampleLimit has to allow, added up "
-        "over all targets, beside some hundred of the exporter itself. From the exporter.",
+        "Series that the exporter exports for the target, including this one. A sampleLimit has to allow their sum "
+        "over all targets, plus about a hundred for the exporter itself. From the exporter.",
         _target_series,
     ),
 )
-"""About one target; they stay when its job series go."""
+"""Families about one target; they stay when its job series end."""

@@ -18,24 +18,24 @@ from exporter.targets.claims import Claims
 from exporter.targets.target import Target
 
 NewWalker = Callable[[Target], Walker]
-"""Makes what walks a target. It must cost little and not fail: whatever is wrong shows at the first walk."""
+"""Makes a target's walker. Must be cheap and not fail: faults show at the first walk."""
 
 NewAsker = Callable[[Target], Asker | None]
-"""Makes what asks for details of a target's jobs; likewise."""
+"""Makes what reads details of a target's jobs. Must be cheap and not fail, either."""
 
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """What is to be watched.
+    """What to watch.
 
     Attributes:
-        targets: in order; of two that turn out to be the same account and region, the first one is watched.
+        targets: in order; if two turn out to be the same account and region, the first is watched.
         schedule: when they are walked.
         budget: which jobs count for what.
-        new_walker: makes what walks them; another function than before replaces every walker.
+        new_walker: makes their walkers; if the function differs from the one before, every walker is replaced.
         complete: whether these are all targets; False until the accounts of an organization have been listed.
         details: which details to ask for.
-        new_asker: makes what asks for them, as `new_walker` does; None if nothing can.
+        new_asker: makes what reads details, replaced like `new_walker`; None for no details.
     """
 
     targets: tuple[Target, ...]
@@ -53,12 +53,12 @@ class Fleet:
     Args:
         desired: what to watch at first.
         now: the wall clock, Unix seconds.
-        observe_walk: told how long each walk took, seconds.
-        observe_delay: told how long each walk waited for a slot after it was due, seconds.
+        observe_walk: called with the duration of each walk, seconds.
+        observe_delay: called with the seconds that each walk waited for a slot after it was due.
 
     Attributes:
-        ready: whether every target has finished its first walk, well or badly. Once True it stays so: targets that
-            come later take nothing from what a scrape shows.
+        ready: whether every target has finished its first walk, even in failure. Stays True once it is: new targets
+            do not make a scrape less complete than before.
     """
 
     def __init__(
@@ -85,20 +85,19 @@ class Fleet:
     def states(self) -> tuple[TargetState, ...]:
         """What is known of every target, in their order.
 
-        A discovered target that is watched as another one already is not among them: nobody asked for it twice.
+        Leaves out a discovered target that another target already watches: the user did not list it twice.
         """
         states = [loop.state for loop in self._loops.values()]
         return tuple([state for state in states if not (state.target.discovered and _is_duplicate(state))])
 
     def reconcile(self, desired: Desired) -> None:
-        """Watch these targets from now on: stop what left, start what is new, hand over what stays.
+        """Watch these targets from now on: stop removed ones, start new ones, and update the others.
 
-        A target that was watched before, whatever its name and labels were, keeps its state and the rhythm of its
-        walks.
+        A target that was watched before keeps its state and its schedule, even if its name or labels change.
         """
         before, self._desired = self._desired, desired
         if desired.schedule.concurrency != before.schedule.concurrency:
-            self._slots = Slots(desired.schedule.concurrency)  # walks under way give their slot back to the old ones
+            self._slots = Slots(desired.schedule.concurrency)  # running walks return their slots to the old object
         reopen = desired.new_walker is not before.new_walker
         new_asker = desired.new_asker or (lambda _: None)
         reask = desired.new_asker is not before.new_asker
@@ -143,7 +142,7 @@ class Fleet:
         try:
             async with asyncio.TaskGroup() as self._tasks:
                 self._start(list(self._loops.values()))
-                await asyncio.Event().wait()  # for ever: targets may come later
+                await asyncio.Event().wait()  # forever: targets may be added later
         finally:
             self._tasks = None
 
@@ -159,12 +158,12 @@ class Fleet:
                 loop.start(self._tasks, number / len(loops))
 
     def _duplicate_of(self, target: Target, account_id: str | None) -> Target | None:
-        """The target that watches this account in this region instead, if there is one ahead of `target`."""
+        """The target before `target` that watches this account and region, if there is one."""
         before = self._claims.owner(target, account_id)
         owner = self._claims.claim(target, account_id)
         if owner != target:
             return owner
-        if before not in {None, target}:  # it was there first, but comes later in the order
+        if before not in {None, target}:  # it claimed first, but comes later in the order
             self._loops[before].yield_to(target)
         return None
 

@@ -1,4 +1,4 @@
-"""One target: its walks, its last good walk, and when that is stale. Nobody else changes any of it."""
+"""One target: its walks, its last good walk, and when that goes stale. Only the loop changes this state."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _log = logging.getLogger(__name__)
 _story_log = logging.getLogger(story.__name__)
 
 UNSUPPORTED_INTERVAL = 3600.0
-"""Seconds between two walks of a target whose region lacks the service: it may come, but not within the minute."""
+"""Seconds between two walks where the region lacks the service: it may be added, but not within a minute."""
 
 SHOW_INTERVAL = 5.0
-"""Seconds between two renderings of what has been learnt of jobs during a round of calls."""
+"""Seconds between two renderings of new details during a round of calls."""
 
 
 RETELL = 900.0
-"""Seconds between two lines about a target that is down for the same reason, but from another cause."""
+"""Seconds between two log lines about a target that stays down for one reason while the message changes."""
 
 
 class Walker(Protocol):
@@ -54,7 +54,7 @@ class Walker(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """What every target's loop works under; replaced as a whole by a reload.
+    """What all target loops share; a reload replaces it as a whole.
 
     Attributes:
         schedule: when to walk.
@@ -62,11 +62,11 @@ class Conditions:
         slots: shared by all targets.
         duplicate_of: (target, account id) → the target that watches this account in this region already, or None.
         now: the wall clock, Unix seconds; only ever published, never used to wait.
-        observe_walk: told how long each walk took, seconds.
-        observe_delay: told how long each walk waited for a slot after it was due, seconds.
-        walked: told when a walk has ended, well or badly.
+        observe_walk: called with the duration of each walk, seconds.
+        observe_delay: called with the seconds that each walk waited for a slot after it was due.
+        walked: called when a walk has ended, even in failure.
         details: which details to ask for.
-        started: when the process started, Unix seconds: what ended before is no news.
+        started: when the process started, Unix seconds; jobs that ended earlier are not logged as news.
     """
 
     schedule: Schedule
@@ -82,10 +82,10 @@ class Conditions:
 
 
 class TargetLoop:
-    """Walks one target at its interval and owns what is known of it. Runs in the event loop, whose clock is monotonic.
+    """Walks one target at its interval and owns its state. Runs in the event loop and uses its monotonic clock.
 
-    Walks of a target never overlap; one that takes longer than the interval skips starts. The last good walk stays
-    while walks fail, until it is stale.
+    Walks of a target never overlap: if one takes longer than the interval, starts are skipped. The last good walk stays
+    until it is stale, while later walks fail.
 
     Attributes:
         state: what is known of the target.
@@ -102,12 +102,12 @@ class TargetLoop:
         self._retry = False
         self._stale: asyncio.TimerHandle | None = None
         self._shown_at = 0.0
-        self._told = 0.0  # when the log last said that it is down, on the event loop's clock
+        self._told = 0.0  # when the log last said that the target is down, same clock
         self._told_cause = ""
 
     @property
     def target(self) -> Target:
-        """The target, as it is configured now."""
+        """The target as configured now."""
         return self.state.target
 
     def start(self, tasks: asyncio.TaskGroup, phase: float) -> None:
@@ -115,7 +115,7 @@ class TargetLoop:
         self._task = tasks.create_task(self._run(phase))
 
     def stop(self) -> None:
-        """Watch the target no longer; a walk that is under way is cut off."""
+        """Stop watching; a walk in progress is cut off."""
         self._cancel_stale_timer()
         if self._asker is not None:
             self._asker.stop()
@@ -125,13 +125,13 @@ class TargetLoop:
     def adopt(
         self, target: Target, conditions: Conditions, walker: Walker | None = None, asker: Asker | None = None
     ) -> None:
-        """Go on under a new configuration, in which the target may have another name and other labels.
+        """Continue under a new configuration, which may give the target another name and other labels.
 
         Args:
-            target: the same target, as it is configured now.
-            conditions: from now on.
-            walker: what walks it from now on; None if that stays. A new one may reach what the old one did not.
-            asker: likewise of what asks for details.
+            target: the same target as configured now.
+            conditions: the new ones.
+            walker: the new walker; None to keep the old one. A new one may succeed where the old one failed.
+            asker: the new reader of details; None to keep the old one.
         """
         if asker is not None:
             if self._asker is not None:
@@ -151,7 +151,7 @@ class TargetLoop:
             self._rescheduled.set()
 
     def yield_to(self, owner: Target) -> None:
-        """Publish no more jobs: `owner` turned out to be the same account and region, and comes first."""
+        """Stop publishing jobs: `owner` turned out to be the same account and region, and comes first."""
         self._publish(_duplicate(self.target, self.state.account_id, owner))
 
     async def walk(self) -> None:
@@ -172,7 +172,7 @@ class TargetLoop:
     async def _run(self, phase: float) -> None:
         clock = asyncio.get_running_loop().time
         self._started = clock()
-        ahead = (1.0 - phase) * self._conditions.schedule.interval  # once, so that targets spread
+        ahead = (1.0 - phase) * self._conditions.schedule.interval  # once, to spread the targets
         while True:
             self._retry = False
             await self.walk()
@@ -199,7 +199,7 @@ class TargetLoop:
         except WalkError as error:
             reason = error.reason
             if reason is FailureReason.UNSUPPORTED_REGION and self.state.last_success is not None:
-                reason = FailureReason.MALFORMED_RESPONSE  # it was good under the settings before a reload: not quiet
+                reason = FailureReason.MALFORMED_RESPONSE  # it has answered before: don't treat it as quiet
             return Failed(self._walker.account_id, reason, error.message)
         except Exception as error:  # noqa: BLE001 - a bug in one walk must not end the loop of its target
             return Failed(self._walker.account_id, FailureReason.INTERNAL, *describe_bug(error))
@@ -207,19 +207,19 @@ class TargetLoop:
             self._conditions.observe_walk(clock() - started)
 
     def _judge(self, account_id: str | None) -> Failed | None:
-        """A failure if another target is this account and region already."""
+        """A failure if another target already watches this account and region."""
         owner = self._conditions.duplicate_of(self.target, account_id)
         return _duplicate(self.target, account_id, owner) if owner is not None else None
 
     def _publish(self, outcome: Walked | Failed) -> None:
         before, self.state = self.state, advance(self.state, outcome, self._conditions.now())
         if isinstance(outcome, Walked):
-            self.state = replace(self.state, good=_relabelled(outcome, self.target))  # a reload may have come meanwhile
+            self.state = replace(self.state, good=_relabelled(outcome, self.target))  # after a reload
             self._go_stale_at(asyncio.get_running_loop().time() + self._conditions.schedule.stale_after)
             self._tell(self.state.details.only(outcome.snapshot))
         elif self.state.stale:
             self._cancel_stale_timer()
-        _ = self.state.text  # rendered when it changes, not when somebody scrapes
+        _ = self.state.text  # render at the change, not at the scrape
         _log_change(before, self.state, is_news=self._is_news(before.failure))
         if isinstance(outcome, Walked):
             _log_story(before, self.state, self._conditions.started)
@@ -227,7 +227,7 @@ class TargetLoop:
                 self._asker.start(lambda: self.state.details, self._asked, outcome.snapshot, self._conditions.now)
 
     def _asked(self, details: Details, call: Call, last: bool) -> None:
-        """Take in what is known after a call, and show it after the last of a round, or after a while."""
+        """Store the result of a call; publish it after the round's last call or after `SHOW_INTERVAL`."""
         before, time = self.state.details, asyncio.get_running_loop().time()
         self.state = replace(self.state, details=details)
         if last or time - self._shown_at >= SHOW_INTERVAL:
@@ -236,7 +236,7 @@ class TargetLoop:
         _log_details(self.state, before, call, self._conditions.started)
 
     def _tell(self, details: Details) -> None:
-        """Show what is known beyond the list."""
+        """Publish the details."""
         good = self.state.good
         same = self.state.detailed
         if good is None:
@@ -250,7 +250,7 @@ class TargetLoop:
         _ = self.state.text
 
     def _is_news(self, before: Failed | None) -> bool:
-        """Whether the log has to tell of the failure: its reason is another, or its cause, and `RETELL` has passed."""
+        """Whether to log the failure: its reason changed, or its message did and `RETELL` has passed."""
         failure, now = self.state.failure, asyncio.get_running_loop().time()
         if failure is None:
             return False
@@ -273,7 +273,7 @@ class TargetLoop:
     def _go_stale(self) -> None:
         self._stale = None
         self.state = replace(self.state, stale=True)
-        _log.warning("no good walk within stale_after; the series of the target's jobs end", extra=_about(self.state))
+        _log.warning("no good walk within stale_after; the target's job series end", extra=_about(self.state))
 
 
 def _duplicate(target: Target, account_id: str | None, owner: Target) -> Failed:
@@ -285,7 +285,7 @@ def _duplicate(target: Target, account_id: str | None, owner: Target) -> Failed:
 
 
 def _relabelled(good: Walked | None, target: Target) -> Walked | None:
-    """The walk as one of the target as it is configured now; the same one, with its text, if its labels are."""
+    """The walk under the target's current configuration; unchanged, with its text, if the labels are the same."""
     return replace(good, target=target) if good and good.target.labels != target.labels else good
 
 
@@ -294,11 +294,11 @@ def _about(state: TargetState) -> dict[str, object]:
 
 
 _NUMBERED = re.compile(r"\S*\d\S*")
-"""Words that differ from walk to walk, such as times and the ids of requests."""
+"""Words that differ between walks, such as times and request ids."""
 
 
 def _log_change(before: TargetState, after: TargetState, *, is_news: bool) -> None:
-    """Log what a walk changed, not every walk."""
+    """Log changes, not every walk."""
     about = _about(after)
     old, new = before.failure, after.failure
     if new is None and after.good is not None and (before.last_walk is None or old is not None):
@@ -328,7 +328,7 @@ def _log_story(before: TargetState, after: TargetState, started: float) -> None:
 
 
 def _log_details(state: TargetState, before: Details, call: Call, started: float) -> None:
-    """Log why a job failed, and once why that can't be learnt."""
+    """Log why a job failed; if that can't be read, log the reason once."""
     about, job, after = _about(state), call.job, state.details
     details = after.known.details.get(job.job_arn)
     is_news = job.status == "Failed" and (job.ended or 0.0) >= started

@@ -1,4 +1,4 @@
-"""The states of all targets → the lines of a scrape that are about them. Pure."""
+"""The states of all targets → their lines on the metrics page. Pure."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ def compose(states: Sequence[TargetState], format_: page.Format, now: float) -> 
 
 
 def _distinct(states: Iterable[TargetState]) -> list[TargetState]:
-    """The states, those with the same labels merged: two series with the same labels would break the scrape.
+    """Merge states with the same labels: two series with the same labels would break the scrape.
 
     Accounts that are not known yet share the label `UNKNOWN`, and a duplicate target may have its owner's labels. The
-    first one's samples stand for all, with everybody's failures and malformed jobs; while the account is unknown, it
-    is up only if all are.
+    first state's samples are used, with the failures and malformed jobs of all added up. While the account is unknown,
+    it is up only if all are.
     """
     merged: dict[Labels, TargetState] = {}
     for state in states:

@@ -1,4 +1,4 @@
-"""How many walks run at a time."""
+"""Limits how many walks run at the same time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is known of a target: its last good walk, and how the walks since went. Immutable, replaced whole. Pure."""
+"""A target's state: its last good walk, and the outcome of later walks. Immutable, replaced as a whole. Pure."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Walked:
     """A complete walk.
 
     Attributes:
-        target: as it was when it was walked, or as a reload has named and labelled it since.
-        account_id: the account that was walked; None if nobody could say.
+        target: as configured at the walk, or with the name and labels of a later reload.
+        account_id: the account that was walked; None if unknown.
         snapshot: what it showed.
         pages: pages read.
         jobs: distinct jobs in the list, malformed ones not counted.
         malformed: jobs left out.
-        complaints: what was wrong with the first few of these, and whose it was.
+        complaints: what was wrong with the first few of those, and with which job.
     """
 
     target: Target
@@ -41,7 +41,7 @@ class Walked:
 
     @cached_property
     def text(self) -> Text:
-        """The samples of every family about the snapshot and its jobs; the walk's own thread asks for it first."""
+        """The samples of every family about the snapshot and its jobs; rendered first in the walk's own thread."""
         return dict(giving_way(render_snapshot(self.target.series_labels(self.account_id or UNKNOWN), self.snapshot)))
 
     @cached_property
@@ -52,11 +52,11 @@ class Walked:
 
 @dataclass(frozen=True)
 class Detailed:
-    """A good walk, and what is known of its jobs beyond the list.
+    """A good walk together with the details of its jobs.
 
     Attributes:
         good: the walk.
-        known: what is known.
+        known: the details.
     """
 
     good: Walked
@@ -64,7 +64,7 @@ class Detailed:
 
     @cached_property
     def text(self) -> Text:
-        """The walk's samples with what is known: rendered when that changes."""
+        """The walk's samples with the details; rendered when the details change."""
         if not self.known.settings.wanted:
             return self.good.text
         labels = self.good.target.series_labels(self.good.account_id or UNKNOWN)
@@ -78,13 +78,13 @@ class Detailed:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """A walk that failed; nothing of it is published.
+    """A failed walk; none of its jobs are published.
 
     Attributes:
-        account_id: the account, if it was learnt before the failure.
-        reason: what is counted.
+        account_id: the account, if it was known before the failure.
+        reason: the label value that counts it.
         message: what happened, where, and what to do; for the log.
-        traceback: of a bug of ours, as text; empty for every other reason.
+        traceback: of a bug in the exporter, as text; otherwise empty.
     """
 
     account_id: str | None
@@ -95,20 +95,20 @@ class Failed:
 
 @dataclass(frozen=True)
 class TargetState:
-    """All that is known of a target.
+    """Everything that is known about a target.
 
     Attributes:
         target: the target.
         account_id: as soon as it is known, else `UNKNOWN`.
-        last_walk: when the last walk ended, well or badly. Unix seconds; None before the first.
+        last_walk: when the last walk ended, even in failure. Unix seconds; None before the first.
         last_success: when the last good walk ended. Unix seconds; None before the first.
         failure: why the last walk failed; None when it succeeded, and before the first.
         good: the last good walk; None before the first.
         stale: whether the good walk is too old for its jobs to be shown.
         failures: failed walks by reason since the start.
-        malformed: malformed jobs met since the start, each once per good walk.
-        details: what is known of its jobs beyond the list, and how asking for it went.
-        detailed: the good walk together with that; None before the first.
+        malformed: malformed jobs since the start, counted in every good walk.
+        details: the details of its jobs, and the calls for them.
+        detailed: the good walk with the details; None before the first.
     """
 
     target: Target
@@ -121,11 +121,11 @@ class TargetState:
     failures: Mapping[FailureReason, int] = field(default_factory=dict)
     malformed: int = 0
     details: Details = field(default_factory=Details)
-    detailed: Detailed | None = field(default=None, compare=False)  # made of the rest
+    detailed: Detailed | None = field(default=None, compare=False)  # derived from the rest
 
     @property
     def up(self) -> bool:
-        """Whether the last walk succeeded. Not so before the first."""
+        """Whether the last walk succeeded; False before the first."""
         return self.last_walk is not None and self.failure is None
 
     @property
@@ -140,18 +140,18 @@ class TargetState:
 
     @property
     def job_series(self) -> int:
-        """How many series these are."""
+        """The number of series in `jobs_text`."""
         return self._jobs.series if self._jobs is not None else 0
 
     @property
     def _jobs(self) -> Detailed | Walked | None:
-        """What is shown of the jobs."""
+        """The walk whose jobs are shown, with details if there are any."""
         is_newest = self.detailed is not None and self.detailed.good is self.shown
         return self.detailed if is_newest else self.shown
 
     @property
     def is_unsupported(self) -> bool:
-        """Whether the region lacks the service, as far as the last walk could tell."""
+        """Whether the region lacks the service, according to the last walk."""
         return self.failure is not None and self.failure.reason is FailureReason.UNSUPPORTED_REGION
 
     @cached_property
@@ -163,13 +163,13 @@ class TargetState:
 def advance(state: TargetState, outcome: Walked | Failed, now: float) -> TargetState:
     """The state of a target after a walk that ended at `now` (Unix seconds).
 
-    A failed walk changes nothing of the last good one, with two exceptions: the jobs of a duplicate target belong to
-    another; and what stands under an unknown account can't stay once the account is learnt.
+    A failed walk leaves the last good one as it is, except in two cases: a duplicate target's jobs belong to another
+    target, and jobs shown under an unknown account can't stay there once the account is known.
     """
     if isinstance(outcome, Walked):
         return replace(
             state,
-            account_id=outcome.account_id or UNKNOWN,  # what was learnt of other credentials is not theirs
+            account_id=outcome.account_id or UNKNOWN,  # an account learnt from earlier credentials may be wrong now
             last_walk=now,
             last_success=now,
             failure=None,

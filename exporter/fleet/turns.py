@@ -1,4 +1,4 @@
-"""Whose turn it is to ask for details: one rate for the whole process."""
+"""Takes turns at calls for details: one rate for the whole process."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import heapq
 from collections.abc import AsyncIterator
 
 CONCURRENCY = 8
-"""Calls at a time: one that hangs holds its place until its deadline."""
+"""The most calls at the same time: one that hangs keeps its slot until its deadline."""
 
 
 class Turns:
-    """Lets one call start every `1 / per_second` seconds, urgent ones first, then those that have waited longest.
+    """Lets one call start every `1 / per_second` seconds, urgent ones first, then the longest waiting.
 
     Args:
-        per_second: calls.
+        per_second: calls per second.
     """
 
     def __init__(self, per_second: float) -> None:
@@ -49,7 +49,7 @@ class Turns:
         self._serve()
 
     def _serve(self) -> None:
-        """Give turns to those who may start now, and come back when the next one may."""
+        """Start the calls that may start now, and set a timer for the next one."""
         loop = asyncio.get_running_loop()
         while self._waiting and self._running < CONCURRENCY:
             if self._waiting[0][2].done():  # cancelled

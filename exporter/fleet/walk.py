@@ -23,7 +23,7 @@ class Reader(Protocol):
     """What a walk reads from: a `bedrock.pages.TargetReader`, or a test's stand-in.
 
     Attributes:
-        account_id: as configured or learnt; None until then.
+        account_id: as configured or learnt from AWS; None until then.
     """
 
     @property
@@ -38,14 +38,14 @@ def walk(target: Target, reader: Reader, *, budget: Budget, max_pages: int, now:
     """Walk a target's list once. Blocks.
 
     Args:
-        target: whose list it is.
-        reader: gives the pages.
+        target: the target.
+        reader: reads the pages.
         budget: which jobs count for what.
         max_pages: as `Reader.pages` takes it.
         now: Unix seconds at the start of the walk.
 
     Raises:
-        WalkError: the list could not be read to its end; nothing of it may be used.
+        WalkError: the list could not be read to its end; none of it may be used.
     """
     fold = Fold(budget, now)
     pages = malformed = 0
@@ -55,7 +55,7 @@ def walk(target: Target, reader: Reader, *, budget: Budget, max_pages: int, now:
         fold.add(page.jobs)
         malformed += page.malformed
         complaints += page.complaints
-        del page  # its memory is for the next one
+        del page  # free its memory before the next page
     listed = fold.account_id
     if target.account_id is not None and listed not in {None, target.account_id}:
         raise WalkError(
@@ -71,8 +71,8 @@ def walk(target: Target, reader: Reader, *, budget: Budget, max_pages: int, now:
         malformed=malformed,
         complaints=tuple(complaints[:MAX_COMPLAINTS]),
     )
-    del fold  # its memory is for the text
-    _ = walked.series  # rendered and counted here, in the walk's own thread
+    del fold  # free its memory before rendering
+    _ = walked.series  # render and count here, in the walk's own thread
     return walked
 
 
@@ -80,8 +80,8 @@ class TargetWalker:
     """Walks one target, each time in a thread of its own.
 
     Args:
-        reader: what to read with.
-        name: what the threads are called.
+        reader: reads the pages.
+        name: of the threads.
     """
 
     def __init__(self, reader: Reader, name: str) -> None:
@@ -94,12 +94,12 @@ class TargetWalker:
         return self._reader.account_id
 
     async def walk(self, target: Target, budget: Budget, schedule: Schedule, now: float) -> Walked:
-        """Walk once. Cancel it to cut the walk off.
+        """Walk once. Cancelling cuts the walk off.
 
         Args:
             target: as it is configured now.
             budget: which jobs count for what.
-            schedule: gives the deadline and the most pages.
+            schedule: has the deadline and the page limit.
             now: Unix seconds.
 
         Raises:

@@ -1,1 +1,1 @@
-"""What jobs are and mean, and how they look on `/metrics`. Pure: no clock, lock, socket or boto3."""
+"""What jobs are, and how they appear on `/metrics`. Pure: no clock, lock, socket or boto3."""

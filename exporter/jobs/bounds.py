@@ -1,4 +1,4 @@
-"""Bounds on the label values that a service can cause: what is beyond them is shown as `OTHER`. Pure."""
+"""Limits the label values that AWS can cause: values beyond the limit are shown as `OTHER`. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from exporter.jobs.job import CUSTOMIZATION_TYPES, SUBTASK_STATUSES, Job, Status
 from exporter.labels import UNKNOWN
 
 OTHER = "other"
-"""Label value that stands for all values beyond the bound."""
+"""Label value for all values beyond the limit."""
 
 MAX_STATUSES = 20
 MAX_TYPES = 20
@@ -18,12 +18,12 @@ MAX_BASE_MODELS = 200
 
 
 class Bound:
-    """Which values of one label are shown as they are: known ones first, then the most frequent, ties by name.
+    """Chooses which values of a label are shown: known ones first, then the most frequent, ties by name.
 
     Args:
         counts: value → how often it occurs.
-        known: values that go first.
-        limit: values that are shown as they are, at most.
+        known: values that are chosen first.
+        limit: the most values that are shown.
 
     Attributes:
         folded: the values that are shown as `OTHER`.
@@ -34,7 +34,7 @@ class Bound:
         self.folded = frozenset(ranked[limit:])
 
     def __call__(self, value: str) -> str:
-        """The value that is shown for this one."""
+        """The value to show for this one."""
         return OTHER if value in self.folded else value
 
 
@@ -58,7 +58,7 @@ class LabelBounds:
         return sum(len(bound.folded) for bound in (self.status, self.customization_type, self.base_model))
 
     def relabel(self, job: Job) -> Job:
-        """The job with the label values that are shown for it."""
+        """The job with the label values to show."""
         details = job.status_details
         return structs.replace(
             job,

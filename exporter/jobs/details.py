@@ -1,4 +1,4 @@
-"""What is known of a job beyond the list: `GetModelCustomizationJob` and its tags. Immutable, pure."""
+"""What is known about a job beyond the list: `GetModelCustomizationJob` and its tags. Immutable, pure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from exporter.jobs.failures import classify
 from exporter.jobs.job import Job
 
 MAX_MESSAGE = 2048
-"""Characters of a failure message: ``ErrorMessage`` in botocore's service model."""
+"""The most characters of a failure message: ``ErrorMessage`` in botocore's service model."""
 
 HYPERPARAMETERS = (
     "batchSize",
@@ -29,8 +29,8 @@ HYPERPARAMETERS = (
     "stepCount",
     "trainingSamplePerPrompt",
 )
-"""Numeric hyper-parameters: those of the user guide ("Custom model hyperparameters"), those of reinforcement
-fine-tuning in botocore's service model."""
+"""Numeric hyper-parameters: from the user guide ("Custom model hyperparameters") and, for reinforcement
+fine-tuning, from botocore's service model."""
 
 
 class JobDetails(Struct, frozen=True, gc=False):
@@ -38,8 +38,8 @@ class JobDetails(Struct, frozen=True, gc=False):
 
     Attributes:
         failure_message: printable, at most `MAX_MESSAGE` characters; empty if there is none.
-        training_loss: None if AWS gives none.
-        validation_losses: (number of the validator from 0, loss), without those that AWS gives none for.
+        training_loss: None if AWS sent none.
+        validation_losses: (the validator's number, from 0; its loss), for those with a loss.
         hyperparameters: (name, value) of the numeric ones.
     """
 
@@ -55,14 +55,14 @@ Tags = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class DetailSettings:
-    """Which details to ask for, and at what price.
+    """Which details to read, and how many calls that may take.
 
     Attributes:
         enabled: whether to call ``GetModelCustomizationJob``.
-        running: also for jobs that run.
-        calls_per_walk: of one target, at most, after each of its walks; tags included.
-        calls_per_second: of the whole process, on average; tags included.
-        hyperparameters: names of those to export, of `HYPERPARAMETERS`.
+        running: also for running jobs.
+        calls_per_walk: the most calls for a target after each of its walks, tags included.
+        calls_per_second: average of the whole process, tags included.
+        hyperparameters: names from `HYPERPARAMETERS` to export.
         failure_reasons: (text, reason), as `classify` takes them.
         tags: (key, name of the label) to put on ``job_info``.
     """
@@ -77,22 +77,22 @@ class DetailSettings:
 
     @property
     def wanted(self) -> bool:
-        """Whether there is anything to ask for."""
+        """Whether any call is to be made."""
         return self.enabled or bool(self.tags)
 
 
 OFF = DetailSettings()
-"""Ask for nothing: the default."""
+"""No calls: the default."""
 
 
 @dataclass(frozen=True)
 class Known:
-    """What is known of a target's jobs, by ARN.
+    """The details of a target's jobs, by ARN.
 
     Attributes:
-        settings: what is exported of it.
-        details: of the jobs that have been asked about.
-        tags: likewise.
+        settings: which of them to export.
+        details: answers of ``GetModelCustomizationJob`` so far.
+        tags: answers of ``ListTagsForResource`` so far.
     """
 
     settings: DetailSettings = OFF
@@ -100,7 +100,7 @@ class Known:
     tags: Mapping[str, Tags] = field(default_factory=dict)
 
     def failure_reason(self, job: Job) -> str | None:
-        """Why a job failed; None if it did not, or nobody has asked yet."""
+        """Why a job failed; None if it did not, or its details are not known yet."""
         details = self.details.get(job.job_arn) if job.status == "Failed" else None
         return None if details is None else classify(details.failure_message, self.settings.failure_reasons)
 
@@ -111,4 +111,4 @@ class Known:
 
 
 NOTHING = Known()
-"""Nothing is known, and nothing asked for."""
+"""No details, and no calls for them."""

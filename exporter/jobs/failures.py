@@ -1,7 +1,7 @@
 """Why a job failed: the failure message of `GetModelCustomizationJob` → one of a bounded set of reasons. Pure.
 
-The messages are not documented as a whole. The table is made from those of the user guide ("Troubleshooting model
-customization issues"), of re:Post and of public issues; `tests/data/failure-messages.yaml` has them with their sources.
+AWS does not document all messages. The table is made from the user guide ("Troubleshooting model customization
+issues"), re:Post and public issues; `tests/data/failure-messages.yaml` lists the messages with their sources.
 """
 
 from __future__ import annotations
@@ -10,18 +10,18 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 OTHER = "other"
-"""The reason of a message that nothing in the table fits, and of a failed job without a message."""
+"""The reason if no rule matches, or if a failed job has no message."""
 
 MAX_REASONS = 50
-"""Reasons in all, built-in and configured: each is a label value."""
+"""The most reasons, built-in and configured: each is a label value."""
 
 
 class Rule(NamedTuple):
     """One line of the table.
 
     Attributes:
-        contains: texts that all occur in the message, whatever their case.
-        reason: what the message means then.
+        contains: texts that must all occur in the message, ignoring case.
+        reason: the reason in that case.
     """
 
     contains: tuple[str, ...]
@@ -111,8 +111,8 @@ RULES: tuple[Rule, ...] = tuple(
     )
     for contains in rules
 )
-"""The first line that fits decides. So what names a permission goes first, then what names a number, then the format,
-and last what says nothing but that it went wrong: "unexpected error … AccessDenied" is about a role."""
+"""The first match decides. So permissions come first, then limits, then formats, and general errors last: "unexpected
+error … AccessDenied" is about a role."""
 
 REASONS: tuple[str, ...] = (*dict.fromkeys(rule.reason for rule in RULES), OTHER)
 """Every built-in reason."""
@@ -123,7 +123,7 @@ def classify(message: str, own: Sequence[tuple[str, str]] = ()) -> str:
 
     Args:
         message: as AWS sent it; empty if it sent none.
-        own: (text, reason) of the configuration, ahead of the table. Texts are plain, in any case.
+        own: (text, reason) from the configuration, tried before the table. Plain text, ignoring case.
     """
     folded = message.casefold()
     for text, reason in own:

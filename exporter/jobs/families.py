@@ -1,6 +1,6 @@
 """The table of metric families: name, type, help, labels and a pure function to samples.
 
-`docs/metrics.md` is generated from it. To add a family is to add an entry here.
+`docs/metrics.md` is generated from it. To add a family, add an entry here.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ JOBS_PREFIX = "bedrock_model_customization_"
 EXPORTER_PREFIX = "bedrock_exporter_"
 
 TARGET_LABELS = ("aws_account_id", "aws_region")
-"""On every series about a target, followed by the target's own labels from the configuration."""
+"""Labels of every series about a target; the target's own labels from the configuration follow."""
 
 JOB_LABELS = ("job_id", "job_name", "customization_type")
-"""After the target's, on every series of one job."""
+"""Labels of every series of one job, after the target's."""
 
 TAG_PREFIX = "tag_"
-"""What the labels of a job's tags begin with."""
+"""Prefix of the labels that hold a job's tags."""
 
 T_contra = TypeVar("T_contra", contravariant=True)
 
@@ -35,10 +35,10 @@ class Family(Generic[T_contra]):
     """One metric family.
 
     Attributes:
-        name: the whole name; of a counter with ``_total``.
-        kind: its type. What others call an info or a state set is a gauge here: promtool reads no OpenMetrics types.
+        name: the full name; a counter's ends in ``_total``.
+        kind: its type. Infos and state sets are gauges, because promtool does not know OpenMetrics types.
         help: what it means, where it comes from, and how old it is.
-        samples: what it is about → its samples; the common labels are not among those given.
+        samples: the subject → its samples, without the common labels.
         labels: the labels of the samples beyond the common ones.
     """
 
@@ -59,8 +59,8 @@ class Sample(Struct, frozen=True, gc=False):
     """One sample of a family.
 
     Attributes:
-        value: a number, or `Since`, which is filled in at the scrape.
-        labels: values of the family's own labels, in its order; after them the quantile of a summary.
+        value: a number, or `Since`, which becomes a number at the scrape.
+        labels: values of the family's own labels, in its order; then a summary's quantile.
         suffix: appended to the family's name: ``_sum`` or ``_count`` of a summary.
     """
 
@@ -70,13 +70,13 @@ class Sample(Struct, frozen=True, gc=False):
 
 
 class JobSeries(NamedTuple):
-    """A job that gets series of its own.
+    """A job with series of its own.
 
     Attributes:
         job: the job.
-        subtasks: as `Job.subtasks` has them.
-        snapshot: the one that it is in.
-        known: what is known of it beyond the list.
+        subtasks: its `Job.subtasks`.
+        snapshot: the one that contains it.
+        known: details of the target's jobs.
     """
 
     job: Job
@@ -86,7 +86,7 @@ class JobSeries(NamedTuple):
 
     @property
     def details(self) -> JobDetails | None:
-        """What `GetModelCustomizationJob` said of it; None if nobody has asked."""
+        """What `GetModelCustomizationJob` returned for it; None if not called yet."""
         return self.known.details.get(self.job.job_arn)
 
 
@@ -179,7 +179,7 @@ def _subtask_duration(series: JobSeries) -> Iterator[Sample]:
         started = subtask.started
         if started is None:
             continue
-        # A sub-task that AWS still calls InProgress when its job has ended went no further than the job.
+        # AWS may leave a sub-task InProgress after its job has ended; it ended with the job.
         end = job.ended if subtask.runs and job.has_ended else subtask.last_modified
         if subtask.runs and not job.has_ended:
             yield Sample(Since(started), (name,))
@@ -245,7 +245,7 @@ SNAPSHOT_FAMILIES: tuple[Family[Snapshot], ...] = (
     Family(
         JOBS_PREFIX + "subtasks",
         "gauge",
-        f"Number of sub-tasks of jobs that have not ended, by state, zero for a known one that none is in. {_LIST}",
+        f"Sub-tasks of jobs that have not ended, by state; 0 for a known state that none is in. {_LIST}",
         _subtasks,
         ("subtask", "status"),
     ),
@@ -264,13 +264,13 @@ SNAPSHOT_FAMILIES: tuple[Family[Snapshot], ...] = (
         ("base_model", "customization_type", "subtask"),
     ),
 )
-"""About all jobs of a target; exact."""
+"""Families about all jobs of a target; exact."""
 
 DETAIL_FAMILIES: tuple[Family[JobSeries], ...] = (
     Family(
         JOBS_PREFIX + "job_info",
         "gauge",
-        f"What is fixed about a job, always 1; with a label for each key of job_series.tags. {_LIST}",
+        f"Facts about a job that do not change, always 1; with a label for each key of job_series.tags. {_LIST}",
         _job_info,
         ("job_arn", "base_model", "custom_model_name"),
     ),
@@ -290,7 +290,7 @@ DETAIL_FAMILIES: tuple[Family[JobSeries], ...] = (
     Family(
         JOBS_PREFIX + "job_validation_loss",
         "gauge",
-        f"Validation loss of a job, by the number of the validator from 0; absent if AWS gives none. {_GET}",
+        f"Validation loss of a job, by the validator's number, from 0; absent if AWS gives none. {_GET}",
         _job_validation_loss,
         ("validator",),
     ),
@@ -302,7 +302,7 @@ DETAIL_FAMILIES: tuple[Family[JobSeries], ...] = (
         ("name",),
     ),
 )
-"""About one job, and changed by what is known of it beyond the list."""
+"""Families about one job that change with its details."""
 
 JOB_FAMILIES: tuple[Family[JobSeries], ...] = (
     *DETAIL_FAMILIES,
@@ -341,8 +341,8 @@ JOB_FAMILIES: tuple[Family[JobSeries], ...] = (
     Family(
         JOBS_PREFIX + "job_expected_duration_seconds",
         "gauge",
-        "0.95 quantile of the durations of completed peers (same target, base model and type; at least 5) of a job "
-        f"that runs. {_LIST}",
+        "0.95 quantile of the durations of a running job's completed peers (same target, base model and type; at "
+        f"least 5). {_LIST}",
         _job_expected_duration,
     ),
     Family(
@@ -389,7 +389,7 @@ JOB_FAMILIES: tuple[Family[JobSeries], ...] = (
         ("subtask",),
     ),
 )
-"""About one job; for the jobs within the budget."""
+"""Families about one job; for the jobs within the budget."""
 
 LABEL_NAMES = frozenset(
     {*TARGET_LABELS, *JOB_LABELS, "reason", "quantile", "le", "job", "instance"}
@@ -398,11 +398,11 @@ LABEL_NAMES = frozenset(
     | {label for family in SNAPSHOT_FAMILIES for label in family.labels}
     | {label for family in JOB_FAMILIES for label in family.labels}
 )
-"""Names that a target's own labels can't have, nor any that begins with `TAG_PREFIX` or `RENAMED`.
+"""Names that a target's own labels can't have, just as they can't begin with `TAG_PREFIX` or `RENAMED`.
 
-Those of the tables, those that Prometheus and its operator set at the scrape, and those that alerts set. Prometheus
-would rename the exporter's label or drop it without a word.
+They are the labels of these families, of Prometheus and its operator at the scrape, and of alerts. Prometheus would
+silently rename or drop the exporter's label.
 """
 
 RENAMED = "exported_"
-"""How the names of labels begin that Prometheus has renamed; a target's own can't begin so either."""
+"""Prefix of labels that Prometheus has renamed."""

@@ -1,4 +1,4 @@
-"""Pages of jobs → `Snapshot`. Pure: the time of the walk is handed in."""
+"""Pages of jobs → `Snapshot`. Pure: the time is an argument."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from exporter.jobs.job import (
 from exporter.jobs.snapshot import Budget, DurationSummary, Snapshot
 
 _RUNNING_PER_ENDED = 5
-"""Jobs that run may have this many times as many series as ended ones."""
+"""The limit of running jobs with series, as a multiple of that of ended jobs."""
 
 _SLACK = 1000
-"""Jobs beyond twice the budget that are kept before the oldest are let go, so that sorting them pays."""
+"""Jobs kept beyond twice the budget before the oldest are dropped, so that sorting is rare."""
 
 _Durations: TypeAlias = "defaultdict[str, array[float]]"
 """Sub-task, or "" for the whole job → seconds."""
 
 
 class Fold:
-    """Takes in the jobs of a list, a page at a time, and holds on to as little of them as possible.
+    """Folds the jobs of a list, page by page, and keeps as little as possible.
 
-    Most jobs of a long list ended long ago: of these only a hash of the ARN and a count stay.
+    Most jobs of a long list ended long ago: only a hash of their ARN and a count are kept.
 
     Args:
         budget: which jobs count for what.
@@ -54,16 +54,16 @@ class Fold:
         self._subtasks: Counter[tuple[str, str]] = Counter()
         self._running: list[Job] = []
         self._ended: list[Job] = []
-        self._eligible = 0  # jobs that would have series if there were no budget
+        self._eligible = 0  # jobs that would have series without a budget
         self._durations: defaultdict[tuple[str, str], _Durations] = defaultdict(_no_durations)
 
     @property
     def count(self) -> int:
-        """Distinct jobs so far."""
+        """The number of distinct jobs so far."""
         return len(self._seen)
 
     def add(self, jobs: Sequence[Job]) -> None:
-        """Take in the jobs of a page; one whose ARN was seen before stays as it was first seen."""
+        """Add the jobs of a page. If an ARN repeats, its first occurrence counts."""
         hashes = [hash(job.job_arn) >> 4 for job in jobs]  # an int of 60 bits takes 32 bytes, one of 64 takes 48
         keys = set(hashes)
         if len(keys) != len(jobs) or not keys.isdisjoint(self._seen):
@@ -100,7 +100,7 @@ class Fold:
             self._eligible += 1
         if job.status == "Completed" and order >= self._baseline_after:
             peers = self._durations[job.base_model, job.customization_type]
-            if order is not job.creation_time:  # else nobody knows when it ended
+            if order is not job.creation_time:  # else its end is unknown
                 peers[""].append(_seconds(job.creation_time, order))
             for name, subtask in job.subtasks:
                 start, end = subtask.creation_time, subtask.last_modified_time
@@ -183,15 +183,15 @@ def _order(job: Job) -> datetime:
 
 
 def _newest(jobs: Iterable[Job], key: Callable[[Job], datetime], limit: int) -> list[Job]:
-    """The jobs with the latest times, the latest first; of equal ones those that were listed first."""
+    """The `limit` jobs with the latest times, latest first; ties in the order of the list."""
     return sorted(jobs, key=key, reverse=True)[:limit]
 
 
 def _distinct(jobs: Iterable[Job]) -> tuple[Job, ...]:
-    """Jobs whose series can be told apart by their labels, in order; a later namesake is dropped.
+    """The jobs in order, without those that would repeat the labels of an earlier one.
 
-    The last part of an ARN is unique for the real service, but no document promises it, and two equal series would
-    make Prometheus refuse the whole scrape.
+    The last part of an ARN is unique in the real service, but that is not documented, and Prometheus rejects the whole
+    scrape if two series are equal.
     """
     distinct: dict[tuple[str, str, str], Job] = {}
     for job in jobs:
@@ -200,7 +200,7 @@ def _distinct(jobs: Iterable[Job]) -> tuple[Job, ...]:
 
 
 def summarize(durations: Iterable[float], *, alike: bool = True) -> DurationSummary:
-    """Count and sum of one or more durations, in seconds, and median and 0.95 quantile if they are of a kind."""
+    """Count and sum of one or more durations, in seconds; median and 0.95 quantile, too, if they are `alike`."""
     ordered = sorted(durations)
     median, p95 = (quantile(ordered, 0.5), quantile(ordered, 0.95)) if alike else (None, None)
     return DurationSummary(len(ordered), sum(ordered), median, p95)

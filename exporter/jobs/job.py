@@ -1,7 +1,7 @@
 """One model customization job, as `ListModelCustomizationJobs` sends it.
 
-The structs have the shape of the API reference (``ModelCustomizationJobSummary``), so that a page is decoded straight
-into them; what a job means stands in properties. Times on the wire become aware datetimes; properties give float Unix
+The structs follow the API reference (``ModelCustomizationJobSummary``), so that a page is decoded straight into them;
+properties say what the values mean. Times on the wire become aware datetimes; properties give float Unix
 seconds. Structs are immutable and not tracked by the garbage collector, as they can't refer back to themselves.
 """
 
@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 from exporter.labels import UNKNOWN, account_of
 
 STATUSES = ("InProgress", "Completed", "Failed", "Stopping", "Stopped")
-"""Job statuses in botocore's service model. One that is not listed passes through as it is."""
+"""Job statuses in botocore's service model. Other statuses are passed through."""
 
 CUSTOMIZATION_TYPES = (
     "FINE_TUNING",
@@ -24,7 +24,7 @@ CUSTOMIZATION_TYPES = (
     "REINFORCEMENT_FINE_TUNING",
     "IMPORTED",
 )
-"""Customization types in botocore's service model. AWS adds to them; one that is not listed passes through."""
+"""Customization types in botocore's service model. AWS adds new ones; they are passed through."""
 
 SUBTASKS = ("validation", "data_processing", "training")
 """Sub-tasks in the order in which they run."""
@@ -37,10 +37,10 @@ TERMINAL_STATUSES = frozenset({"Completed", "Failed", "Stopped"})
 RUNNING_STATUSES = frozenset({"InProgress", "Stopping"})
 
 MAX_ARN, MAX_NAME, MAX_WORD = 1011, 256, 64
-"""Characters of an ARN, as in botocore's service model; of a name, which may have 63 today; of a status or type."""
+"""The most characters of an ARN, as in botocore's service model; of a name (63 today); of a status or type."""
 
 LATEST = 253402300799.0
-"""The last second of the year 9999, Unix seconds: a time of a job beyond it, in another zone, counts as this."""
+"""The last second of the year 9999, Unix seconds; later times, possible in other time zones, are cut to it."""
 
 Time = Annotated[datetime, Meta(tz=True)]
 Arn = Annotated[str, Meta(min_length=1, max_length=MAX_ARN)]
@@ -52,9 +52,9 @@ class SubTask(Struct, frozen=True, gc=False, rename="camel", kw_only=True):
     """One sub-task of a job: ``ValidationDetails``, ``DataProcessingDetails`` or ``TrainingDetails``.
 
     Attributes:
-        status: one of `SUBTASK_STATUSES`, or a new one as AWS sent it; empty if AWS did not say.
+        status: one of `SUBTASK_STATUSES`, or a new one as AWS sent it; empty if AWS sent none.
         creation_time: its start, but see `started`.
-        last_modified_time: the end of one that has ended, as AWS gives no other.
+        last_modified_time: also its end once it has ended: AWS sends no other.
     """
 
     status: Annotated[str, Meta(max_length=MAX_WORD)] = ""
@@ -68,7 +68,7 @@ class SubTask(Struct, frozen=True, gc=False, rename="camel", kw_only=True):
 
     @property
     def started(self) -> float | None:
-        """Unix seconds; None while it is NotStarted, whatever time AWS gives it."""
+        """Unix seconds; None while it is NotStarted, even if AWS sends a time."""
         return None if self.status == "NotStarted" else _seconds(self.creation_time)
 
     @property
@@ -93,15 +93,15 @@ class Job(Struct, frozen=True, gc=False, rename="camel", kw_only=True):
     """One model customization job.
 
     Attributes:
-        job_arn: the key; unique over all accounts and regions.
-        job_name: unique per account and region in practice only.
+        job_arn: the key; unique across accounts and regions.
+        job_name: unique per account and region in practice, but not by contract.
         status: one of `STATUSES`, or a new one as AWS sent it.
         creation_time: when it was submitted.
-        base_model_arn: of a foundation model or a custom model; empty if AWS did not say.
+        base_model_arn: of a foundation model or a custom model; empty if AWS sent none.
         customization_type: one of `CUSTOMIZATION_TYPES`, a new one as AWS sent it, or `UNKNOWN`.
-        last_modified_time: None if AWS did not say.
-        end_time: AWS's own ``endTime``. Read `ended` instead: this can be set on a job that still runs.
-        custom_model_name: name of the model that the job makes; empty if AWS did not say.
+        last_modified_time: None if AWS sent none.
+        end_time: ``endTime`` as sent. Use `ended` instead: AWS can set this on a running job.
+        custom_model_name: name of the model that the job creates; empty if AWS sent none.
         status_details: the sub-tasks; None if AWS did not send any.
     """
 
@@ -142,14 +142,14 @@ class Job(Struct, frozen=True, gc=False, rename="camel", kw_only=True):
 
     @property
     def last_modified(self) -> float | None:
-        """Unix seconds, or None if AWS did not say."""
+        """Unix seconds, or None if AWS sent none."""
         return _seconds(self.last_modified_time)
 
     @property
     def has_ended(self) -> bool:
-        """Whether the job is in a terminal status, which never changes again.
+        """Whether the job's status is terminal, so that it never changes again.
 
-        A status that is new to us counts as terminal if AWS gave the job an end.
+        An unknown status counts as terminal if the job has an ``endTime``.
         """
         return self.status in TERMINAL_STATUSES or (self.status not in RUNNING_STATUSES and self.end_time is not None)
 
@@ -160,7 +160,7 @@ class Job(Struct, frozen=True, gc=False, rename="camel", kw_only=True):
 
     @property
     def subtasks(self) -> SubTasks:
-        """The sub-tasks that AWS gave a status."""
+        """The sub-tasks that have a status."""
         details = self.status_details
         if details is None:
             return ()
@@ -173,10 +173,10 @@ class Job(Struct, frozen=True, gc=False, rename="camel", kw_only=True):
 
     @property
     def waiting_since(self) -> float | None:
-        """Since when none of an InProgress job's sub-tasks has been running; None if that is not so.
+        """When an InProgress job was left without a running sub-task; None if one runs.
 
-        Whatever the others are (NotStarted, left out, Failed, all Completed): from the moment the last one ended, or
-        from the creation of the job. A job without status details is not said to wait.
+        That is when the last sub-task ended, else the job's creation, whatever the statuses (NotStarted, missing,
+        Failed, all Completed). None for a job without status details.
         """
         if self.status != "InProgress" or self.status_details is None:
             return None

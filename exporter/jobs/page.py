@@ -29,8 +29,8 @@ def compose(families: Iterable[Family[Any]], texts: Sequence[Text], format_: For
     Args:
         families: in the order of the page.
         texts: the samples of each target; a text may lack families.
-        format_: of the headers; samples are the same in both.
-        now: Unix seconds, for the values that grow.
+        format_: of the headers; samples are the same in both formats.
+        now: Unix seconds, for growing values.
     """
     for family in families:
         parts = [part for text in texts if (part := text.get(family.name)) is not None]
@@ -45,7 +45,7 @@ def compose(families: Iterable[Family[Any]], texts: Sequence[Text], format_: For
 
 
 def header(name: str, kind: str, help_: str, format_: Format) -> bytes:
-    """HELP and TYPE, and in OpenMetrics UNIT, of a family."""
+    """The HELP and TYPE lines of a family, and in OpenMetrics UNIT."""
     help_ = help_.replace("\\", r"\\").replace("\n", r"\n")
     if format_ is Format.TEXT:
         return f"# HELP {name} {help_}\n# TYPE {name} {kind}\n".encode()

@@ -1,4 +1,4 @@
-"""What one complete walk of a target's list showed. Immutable values; `fold` makes them."""
+"""The result of one complete walk of a target's list. Immutable values, created by `fold`."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from dataclasses import dataclass
 from exporter.jobs.job import Job
 
 MIN_PEERS = 5
-"""Completed jobs that it takes before a job's duration is called expected."""
+"""The fewest completed jobs from which an expected duration is computed."""
 
 MIN_SUBTASK_PEERS = 10
-"""Completed sub-tasks that it takes before a sub-task's duration is called expected."""
+"""The fewest completed sub-tasks from which an expected duration is computed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """Which jobs count for what.
+    """Which jobs get series, and which count as peers.
 
     Attributes:
-        retain: seconds after its end for which an ended job keeps series of its own.
-        max_jobs: ended jobs with series of their own, at most; of jobs that run, five times as many.
-        baseline_window: seconds back within which completed jobs count as peers.
+        retain: seconds for which a job keeps series of its own after its end.
+        max_jobs: the most ended jobs with series of their own; for running jobs, five times as many.
+        baseline_window: jobs that completed within this many seconds count as peers.
     """
 
     retain: float
@@ -31,9 +31,9 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class DurationSummary:
-    """Durations of peers, in seconds: completed jobs, or one of their sub-tasks, of one base model and type.
+    """Durations of peers, in seconds: completed jobs of one base model and type, or one of their sub-tasks.
 
-    The quantiles are None for the peers whose model or type is folded into ``other``: they have nothing in common.
+    The quantiles are None if the model or type is ``other``, because such jobs have nothing in common.
     """
 
     count: int
@@ -44,15 +44,15 @@ class DurationSummary:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What one complete walk of a target's list showed.
+    """The result of one complete walk of a target's list.
 
     Attributes:
         jobs: (status, customization type) → number of jobs. Exact; zero-filled for every known pair.
         subtasks: (sub-task, status) → number of sub-tasks of jobs that have not ended. Zero-filled.
         completed: (base model, customization type) → durations of jobs completed within the baseline window.
         completed_subtasks: (base model, customization type, sub-task) → durations of their sub-tasks.
-        job_series: the jobs that get series of their own: those that run, then ended ones, newest end first.
-        job_series_omitted: jobs that run or are within `retain` and that the budget left out of `job_series`.
+        job_series: the jobs with series of their own: running ones, then ended ones, newest end first.
+        job_series_omitted: jobs that run or are within `retain`, but that the budget left out of `job_series`.
         label_values_folded: statuses, customization types and base models that are shown as ``other``.
     """
 
@@ -70,6 +70,6 @@ class Snapshot:
         return peers.p95 if peers and peers.count >= MIN_PEERS and not job.has_ended else None
 
     def expected_subtask_duration(self, job: Job, subtask: str) -> float | None:
-        """The same of a sub-task that runs, one of `SUBTASKS`; None below `MIN_SUBTASK_PEERS` peers."""
+        """The same for a running sub-task, one of `SUBTASKS`; None below `MIN_SUBTASK_PEERS` peers."""
         peers = self.completed_subtasks.get((job.base_model, job.customization_type, subtask))
         return peers.p95 if peers and peers.count >= MIN_SUBTASK_PEERS and not job.has_ended else None

@@ -12,8 +12,8 @@ class Event(NamedTuple):
     """Something that happened to a job.
 
     Attributes:
-        what: a few words.
-        about: further members of the log line.
+        what: the log message.
+        about: its fields.
     """
 
     what: str
@@ -21,7 +21,7 @@ class Event(NamedTuple):
 
 
 def about(job: Job) -> dict[str, object]:
-    """What identifies a job in the log."""
+    """The fields that identify a job in the log."""
     return {
         "job_id": job.id,
         "job_name": job.job_name,
@@ -37,8 +37,8 @@ def events(before: Mapping[str, Job], after: Mapping[str, Job], started: float) 
 
     Args:
         before: the jobs with series in the earlier one, by ARN; empty if there was none.
-        after: those of the later one.
-        started: when the process started, Unix seconds: a job that had ended by then is no news.
+        after: the jobs with series in the later one.
+        started: when the process started, Unix seconds: a job that had already ended is not news.
     """
     for arn, job in after.items():
         old = before.get(arn)

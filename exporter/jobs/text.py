@@ -1,4 +1,4 @@
-"""Families and what they are about → lines of the exposition, the same in both formats. Pure."""
+"""Families and their subjects → lines of the exposition, the same in both formats. Pure."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class FamilyText(NamedTuple):
     Attributes:
         fixed: complete lines, each with its line feed.
         growing: a bytes template of complete lines, with a ``%.3f`` where a value grows; other ``%`` are doubled.
-        since: Unix seconds since which the values grow, one for each place of the template.
+        since: Unix seconds from which the values grow, one for each placeholder of the template.
     """
 
     fixed: bytes
@@ -42,14 +42,14 @@ def render_snapshot(labels: Labels, snapshot: Snapshot) -> Iterator[tuple[str, F
 
     Args:
         labels: on every series of the target.
-        snapshot: what its last good walk showed.
+        snapshot: of its last good walk.
     """
     yield from _render(SNAPSHOT_FAMILIES, [(spell(labels), snapshot)])
     yield from _render(JOB_FAMILIES, _series(labels, snapshot, NOTHING))
 
 
 def render_details(labels: Labels, snapshot: Snapshot, known: Known) -> Text:
-    """The samples of the families that change with what is known beyond the list; the rest as `render_snapshot`'s."""
+    """The samples of the families that change with details; the others come from `render_snapshot`."""
     info, *others = DETAIL_FAMILIES
     series = _series(labels, snapshot, known)
     tagged = [(",".join(filter(None, (c, spell(known.tag_labels(s.job))))), s) for c, s in series]
@@ -70,7 +70,7 @@ def render(families: Iterable[Family[Any]], labels: Labels, subject: object) -> 
 
 
 def count_series(text: Text) -> int:
-    """How many series the samples are of."""
+    """The number of series in a text."""
     return sum(part.fixed.count(b"\n") + len(part.since) for part in text.values())
 
 
@@ -94,7 +94,7 @@ def escape(value: str) -> str:
 
 
 def _lines(family: Family[Any], subjects: Iterable[tuple[str, Any]]) -> FamilyText:
-    """A family's samples about all subjects; with each, the labels that all of its samples have."""
+    """A family's samples about all subjects, given as (common labels, subject)."""
     name, names, samples = family.name, (*family.labels, "quantile"), family.samples
     spelt: dict[tuple[str, ...], str] = {(): ""}  # most samples have one of a few label values
     fixed: list[str] = []

@@ -19,7 +19,7 @@ class Account:
         id: 12 digits.
         name: any text.
         arn: ``arn:PARTITION:organizations::MANAGEMENT-ACCOUNT:account/ORGANIZATION/ACCOUNT``.
-        tags: the account's tags; empty unless a `Discovery` asks for them.
+        tags: the account's tags; empty unless a `Discovery` needs them.
     """
 
     id: str
@@ -71,8 +71,8 @@ class Discovery:
     Attributes:
         role_name: the role in each account, with its path if it has one.
         regions: where to watch each account; AWS Organizations is called through the first.
-        external_id: what the role's trust policy asks for, if anything.
-        session_name: how the exporter shows up in the accounts' CloudTrail.
+        external_id: as required by the role's trust policy; None if it requires none.
+        session_name: the exporter's name in the accounts' CloudTrail.
         labels: as in `Target`.
         job_filter: as in `Target`.
         profile: a profile of the AWS shared configuration to list the accounts and assume their roles with.
@@ -80,7 +80,7 @@ class Discovery:
         organizational_units: ids of organizational units, or of the root, whose accounts to watch, at any depth;
             empty for the whole organization.
         include: watch only these accounts; all if empty.
-        exclude: but not these.
+        exclude: never watch these accounts.
         refresh: seconds between two listings.
     """
 
@@ -98,7 +98,7 @@ class Discovery:
     refresh: float = 3600.0
 
     name: ClassVar[str] = "discovery.organizations"
-    """Its path in the configuration; for people."""
+    """Its path in the configuration, for messages."""
 
     @property
     def lister(self) -> Target:

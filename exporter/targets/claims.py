@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from exporter.targets.target import Target
 
 Identity = tuple[str, str]
-"""(account id, or what stands for it; region)."""
+"""(account id or a stand-in for it, region)."""
 
 
 def identity(target: Target, account_id: str | None) -> Identity:
@@ -15,8 +15,8 @@ def identity(target: Target, account_id: str | None) -> Identity:
 
     Args:
         target: the target.
-        account_id: the account that it turned out to be. If None, the configuration stands for it: the target's account
-            id, else its profile, else the default credentials (empty).
+        account_id: the account according to AWS. If None, the configured account id, else the profile, else an empty
+            text for the default credentials.
     """
     return (account_id or target.account_id or target.profile or "", target.region)
 
@@ -35,13 +35,13 @@ class Claims:
             self._numbers.setdefault(target, number)
         self._claims: dict[int, Identity] = {}  # by the target's number
         self._claimants: dict[Identity, set[int]] = {}
-        self._owners: dict[Identity, int] = {}  # the least of the claimants
+        self._owners: dict[Identity, int] = {}  # the first of the claimants
 
     def claim(self, target: Target, account_id: str | None) -> Target:
-        """Note that a target is an account; this replaces its earlier claim.
+        """Record a target's account; this replaces its earlier claim.
 
         Args:
-            target: who claims.
+            target: the claimant.
             account_id: the account; None if unknown, see `identity`.
 
         Returns:

@@ -1,4 +1,4 @@
-"""Which targets an exporter is to watch."""
+"""Which targets this exporter should watch."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def desired(
     Args:
         configured: from the configuration, in its order.
         discovery: how to reach discovered accounts; None if there are none.
-        accounts: those to watch, in any order. One that a configured target names in a region is left to that target.
-        shard: this exporter's.
+        accounts: those to watch, in any order. A configured target takes precedence in its account and region.
+        shard: this exporter's shard.
 
     Returns:
         Configured targets in their order, then discovered ones by account id and in the order of `Discovery.regions`.

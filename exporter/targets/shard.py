@@ -13,8 +13,8 @@ from exporter.targets.target import Target
 class Shard:
     """One of several exporters that share a configuration.
 
-    Each target belongs to exactly one of them, by rendezvous hashing: the shard whose hash with the target is highest.
-    When a shard is added, only its own targets move: 1 in `total`.
+    Rendezvous hashing gives each target to exactly one shard: the one with the highest hash of shard and target. A new
+    shard only takes over its own share of the targets: 1 in `total`.
 
     Attributes:
         index: from 0.
@@ -27,13 +27,13 @@ class Shard:
     def owns(self, target: Target) -> bool:
         """Whether the target belongs to this shard.
 
-        Two targets with one configured identity always share a shard, so that it can tell that they are the same.
+        Two targets with the same configured identity are always in the same shard, so that it can detect duplicates.
         """
         return self.index == owner(target, self.total)
 
 
 def owner(target: Target, total: int) -> int:
-    """The index of the shard that a target belongs to, of as many as there are."""
+    """The index of the shard that a target belongs to, out of `total`."""
     account, region = identity(target, None)
     key = f"{account} {region} ".encode()
     return max(range(total), key=lambda shard: blake2b(key + b"%d" % shard).digest())

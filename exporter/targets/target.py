@@ -8,17 +8,17 @@ from exporter import NAME
 from exporter.labels import Labels, account_of
 
 DEFAULT_SESSION_NAME = NAME
-"""How the exporter shows up in CloudTrail where it has assumed a role."""
+"""The exporter's name in CloudTrail after it has assumed a role."""
 
 
 @dataclass(frozen=True, slots=True)
 class AssumeRole:
-    """The role through which a target's account is reached.
+    """A role to assume in a target's account.
 
     Attributes:
         role_arn: ``arn:PARTITION:iam::ACCOUNT:role/NAME``.
-        external_id: what the role's trust policy asks for, if anything.
-        session_name: how the exporter shows up in the other account's CloudTrail.
+        external_id: as required by the role's trust policy; None if it requires none.
+        session_name: the exporter's name in the other account's CloudTrail.
     """
 
     role_arn: str
@@ -33,7 +33,7 @@ class AssumeRole:
 
 @dataclass(frozen=True, slots=True)
 class JobFilter:
-    """Which jobs a target's list holds, in the API's own parameters; every count is then of these jobs only.
+    """Limits a target's list by the API's own parameters; all counts are of the remaining jobs only.
 
     Attributes:
         name_contains: part of the job's name.
@@ -51,14 +51,14 @@ class Target:
     """One account in one region, and how to get there.
 
     Attributes:
-        name: where it comes from in the configuration, such as ``targets[1]``; for people.
+        name: its place in the configuration, such as ``targets[1]``; for messages.
         region: AWS region name.
         account_id: from the configuration or the role's ARN; None if only AWS can tell.
         assume_role: a role to assume with the default credentials or those of `profile`.
         profile: a profile of the AWS shared configuration to start from; None for the default credentials.
         labels: the target's own labels, sorted by name; every target has the same names.
-        job_filter: which jobs the list holds.
-        discovered: whether an organization's account list led to it, rather than an entry of the file.
+        job_filter: limits the list of jobs.
+        discovered: whether it comes from an organization's account list rather than from the file.
     """
 
     name: str
@@ -76,5 +76,5 @@ class Target:
 
     @property
     def route(self) -> Target:
-        """The target without name and labels: two configurations with equal routes read the same list the same way."""
+        """The target without name and labels: equal routes read the same list in the same way."""
         return replace(self, name="", labels=(), discovered=False)

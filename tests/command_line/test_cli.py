@@ -173,7 +173,7 @@ def test_a_file_that_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[st
         (["--", "x"], "unexpected argument 'x'"),
         (["config.yaml"], "unexpected argument 'config.yaml'; did you mean --config.file=config.yaml?"),
         *(
-            ([f"{flag}="], f"argument {flag}: the name of the file is empty; is a variable not set?")
+            ([f"{flag}="], f"argument {flag}: the file name is empty; is a variable not set?")
             for flag in ("--config.file", "--web.config.file")
         ),
         (
@@ -265,5 +265,5 @@ def test_a_bug_is_a_line_with_its_traceback(
 
     assert run("--config.file", config, "--log.format=json") == 1
     (line,) = map(json.loads, capsys.readouterr().err.splitlines())
-    assert line["msg"] == "ended by a bug, please report it"
+    assert line["msg"] == "a bug ended the exporter; please report it"
     assert line["traceback"].endswith("ZeroDivisionError: division by zero")

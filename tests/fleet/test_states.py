@@ -58,7 +58,7 @@ def test_stale_data_ends_exactly_then_and_a_good_walk_brings_it_back(caplog: pyt
     assert messages(caplog) == [
         "target is up",
         "target is down",
-        "no good walk within stale_after; the series of the target's jobs end",
+        "no good walk within stale_after; the target's job series end",
         "target is up",
     ]
 
@@ -143,7 +143,7 @@ def test_one_log_line_for_each_change(caplog: pytest.LogCaptureFixture) -> None:
         (
             "WARNING",
             "target is down",
-            {"reason": "internal", "detail": "ZeroDivisionError, which nobody expected; please report this as a bug"},
+            {"reason": "internal", "detail": "ZeroDivisionError, which is a bug; please report it"},
         ),
         ("INFO", "target is up", {"jobs": 9, "pages": 1, "was": "internal"}),
         ("WARNING", "malformed job left out", {"detail": "job b"}),

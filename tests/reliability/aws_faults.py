@@ -23,8 +23,8 @@ ALONE = (
 ELSEWHERE = (
     Row(
         "Walks that fail for longer than `poll.stale_after`",
-        "the series of the target's jobs end; its `bedrock_exporter_target_*` stay. A good walk brings all back",
-        "`no good walk within stale_after; the series of the target's jobs end`",
+        "the target's job series end; its `bedrock_exporter_target_*` stay. A good walk brings all back",
+        "`no good walk within stale_after; the target's job series end`",
         "tests/fleet/test_states.py::test_stale_data_ends_exactly_then_and_a_good_walk_brings_it_back",
     ),
     Row(
