@@ -1,1 +1,1 @@
-"""The only room that knows boto3: clients, credentials, bounds of connections, pages, exceptions → reasons."""
+"""The only room that imports boto3: clients, credentials, limits of connections, pages, exceptions → reasons."""

@@ -1,4 +1,4 @@
-"""What AWS answers to the questions of `--doctor`. Immutable, pure: apart from `questions`, which needs boto3."""
+"""AWS's answers to the questions of `--doctor`. Immutable and pure; separate from `questions`, which needs boto3."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 class Problem(NamedTuple):
-    """Why a question has no good answer.
+    """Why a question could not be answered.
 
     Attributes:
-        reason: what a walk would count.
+        reason: the reason that a walk would report.
         message: what happened, where, and what to do; in our own words, without secrets.
     """
 
@@ -25,7 +25,7 @@ class Answer(NamedTuple, Generic[T_co]):
     """The result of one question.
 
     Attributes:
-        given: the answer itself, or why there is none.
+        given: the answer itself, or the problem.
         ahead: seconds by which the local clock is ahead of the answer's date; None if it has none.
         has_credentials: False if there were no credentials to ask with.
     """
@@ -41,8 +41,8 @@ class FirstPage(NamedTuple):
     Attributes:
         jobs: jobs on it, malformed ones included.
         has_more: whether another page follows.
-        account_id: the account that a job tells, if one does.
-        job_arn: a job on it, failed if one has.
+        account_id: the account in a job's ARN; None if there are no jobs.
+        job_arn: a job on the page, a failed one if there is one.
     """
 
     jobs: int
@@ -56,7 +56,7 @@ class WebIdentity(NamedTuple):
 
     Attributes:
         role_arn: the role.
-        provider_arn: the cluster's OIDC provider, which the role has to trust.
+        provider_arn: the cluster's OIDC provider, which the role must trust.
         subject: the service account, ``system:serviceaccount:NAMESPACE:NAME``.
         audience: the audience of the token.
     """

@@ -1,7 +1,7 @@
-"""Repeats a call that failed for a reason that may pass. All retries of the exporter are here, none in botocore.
+"""Retries calls that failed for a passing reason. All retries of the exporter are here, none in botocore.
 
-botocore keeps one quota of retries per client. With shared clients, a few accounts that answer 503 would use it up for
-everybody; and its pauses could not end with a walk.
+botocore has one retry quota per client. With shared clients, a few accounts that answer 503 would use it up for all
+the others; and botocore's pauses can't end with a walk.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _PASSING = frozenset({
 })  # fmt: skip
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 20.0
-"""Bounds of the pauses in seconds: a pause is random, from 0 to a limit that starts at the first and doubles up to the
+"""Limits of the pauses in seconds: a pause is random, from 0 to a limit that starts at the first and doubles up to the
 second ("full jitter": https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/)."""
 
 
 def attempt(call: Callable[[], T], attempts: int) -> T:
-    """What `call` returns, at its `attempts`-th try at the latest.
+    """Call until it succeeds, at most `attempts` times, and return the result.
 
     Raises:
-        WalkError: the work's deadline passed during a pause; or `call` raised it, which is a verdict and final.
-        Exception: what the last try raised. It is also raised if the next one would begin after the deadline.
+        WalkError: the work's deadline passed during a pause; or `call` raised it, which is not retried.
+        Exception: from the last attempt, or from an earlier one if the next would begin after the deadline.
     """
     limit = FIRST_PAUSE
     while True:

@@ -1,4 +1,4 @@
-"""What botocore's parser gets to see of an answer. Handlers of its ``before-parse`` event."""
+"""Handlers of botocore's ``before-parse`` event: they change what its parser sees of an answer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONGEST_MESSAGE = 500
 
 
 def decompress(response_dict: dict[str, Any], **_: object) -> None:
-    """Undo the gzip that a proxy has applied, which botocore does not; within the same limit of bytes."""
+    """Decompress what a proxy has compressed, as botocore does not; under the same size limit."""
     if response_dict["headers"].get("content-encoding", "").lower() != "gzip":
         return
     limit = MAX_PAGE if response_dict["context"]["operation_name"] == "ListModelCustomizationJobs" else MAX_OTHER
@@ -30,10 +30,10 @@ def decompress(response_dict: dict[str, Any], **_: object) -> None:
 
 
 def keep(response_dict: dict[str, Any], customized_response_dict: dict[str, Any], **_: object) -> None:
-    """Pass the body of a good answer by the parser, as ``body`` in the result.
+    """Take the body of a successful answer past the parser, as ``body`` in the result.
 
-    The parser would fail the whole page for one bad timestamp, take a body without the list for an empty list, and cost
-    many times as much per job.
+    The parser would reject a whole page for one bad timestamp, read a body without the list as an empty list, and cost
+    many times more per job.
     """
     if response_dict["status_code"] < 300:
         customized_response_dict["body"] = response_dict["body"]
@@ -43,10 +43,10 @@ def keep(response_dict: dict[str, Any], customized_response_dict: dict[str, Any]
 
 
 def _plain_error(body: bytes) -> bytes:
-    """An error with nothing in it but what the parser looks for, as text.
+    """An error answer reduced to the fields that the parser needs, as text.
 
-    The parser fails at JSON that is no object, a code that is a number, and a page that is not UTF-8. Then the status
-    would be lost, which says what is wrong.
+    The parser fails at JSON that is not an object, at a numeric code, and at a page that is not UTF-8. That would lose
+    the status, which says what is wrong.
     """
     try:
         answer = json.loads(body)

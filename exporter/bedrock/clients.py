@@ -36,7 +36,7 @@ API_KEY = "AWS_BEARER_TOKEN_BEDROCK"
 """The variable of an API key for Amazon Bedrock."""
 
 IDENTITY_TIMEOUT = 3.0
-"""Seconds for asking STS whose credentials these are, which a walk can do without."""
+"""Timeout in seconds for asking STS for the account, which a walk can do without."""
 
 IDENTITY_PAUSE = 300.0
 """Seconds until STS is asked again."""
@@ -45,13 +45,13 @@ OnRequest = Callable[[str], None]
 """Called with the operation's name for every attempt that leaves the machine."""
 
 OnFailure = Callable[[str, FailureReason], None]
-"""Called with the operation's name and the reason for every attempt that fails, also if the next one succeeds."""
+"""Called with the operation's name and the reason for every failed attempt, even if a retry succeeds."""
 
 
 class SignedClient:
-    """A shared boto3 client with the credentials of one walk: offers the same operations, and repeats them.
+    """A shared boto3 client with the credentials of one walk. Has the same operations, and retries them.
 
-    Operations raise what boto3's do, and `WalkError` for an answer that is too large or too late.
+    Operations raise what boto3's do, and `WalkError` if the answer is too large or too late.
     """
 
     def __init__(self, client: Any, signer: Signer | None, attempts: int) -> None:  # noqa: ANN401 - boto3 makes its classes at run time
@@ -74,8 +74,8 @@ class Clients:
     Args:
         aws: how to talk to AWS.
         concurrency: walks at a time; each client keeps that many connections.
-        on_request: told of every request.
-        on_failure: told of every request that fails.
+        on_request: called for every request.
+        on_failure: called for every failed request.
         keep_alive: whether connections stay open for the next request.
     """
 
@@ -101,7 +101,7 @@ class Clients:
         )
 
     def access(self, target: Target) -> TargetAccess:
-        """The target's way to AWS; costs next to nothing until it is used."""
+        """The target's access to AWS; costs almost nothing until it is used."""
         with self._lock:
             if target.profile not in self._profiles:
                 self._profiles[target.profile] = self._new_profile(target.profile, target.region)
@@ -117,7 +117,7 @@ class Clients:
 
 
 class TargetAccess:
-    """A target's way to AWS: the shared clients with its credentials.
+    """A target's access to AWS: the shared clients with the target's credentials.
 
     Attributes:
         target: as given.
@@ -133,7 +133,7 @@ class TargetAccess:
         """Amazon Bedrock for one walk; raises `WalkError` if there are no credentials.
 
         Args:
-            attempts: at one request, instead of those of the configuration.
+            attempts: per request; None for the configured number.
         """
         attempts = attempts or self._attempts
         if self.target.assume_role is None and self._profile.base().credentials is None:
@@ -149,15 +149,15 @@ class TargetAccess:
         if self._role is None:
             starting = functools.partial(self._starting, "sts")
             self._role = role_credentials(self.target.assume_role, starting, self._attempts, self.forget_profile)
-        signer = Signer(self._role, 1)  # it makes its own attempts
+        signer = Signer(self._role, 1)  # it retries by itself
         return SignedClient(self._profile.client(service, self.target.region), signer, attempts)
 
     def ask_account_id(self) -> str | None:
-        """The account of the profile's credentials, as STS says; None while STS does not answer.
+        """Ask STS for the account of the profile's credentials; None while STS does not answer.
 
-        After a failure, nobody asks again for `IDENTITY_PAUSE`, unless the credentials are read anew.
+        After a failure STS is not asked again for `IDENTITY_PAUSE`, unless the credentials are read again.
 
-        No permission is needed for that, but STS may be out of reach where Bedrock is not.
+        This needs no permission, but STS may be out of reach where Bedrock is not.
         """
         try:
             base = self._profile.base()
@@ -167,40 +167,40 @@ class TargetAccess:
                     base.account_id = self._starting("sts", 1).get_caller_identity()["Account"]
         except Exception as error:  # noqa: BLE001 - anything may answer in its place, such as a proxy
             work.check()
-            # If something is wrong, the list will show it; and its jobs tell the account, too.
+            # If something is wrong, the list will show it; and the jobs' ARNs have the account, too.
             _log.debug("can't ask STS for the account: %s", type(error).__name__)
         return self.account_id
 
     @property
     def account_id(self) -> str | None:
-        """The account of the profile's credentials, if it has been learnt since they were read."""
+        """The account of the profile's credentials, if known since they were read."""
         return self._profile.account_id
 
     def learn(self, account_id: str) -> None:
-        """Keep the account that the target's jobs tell as long as the credentials are the same."""
+        """Remember the account from the jobs' ARNs until the credentials change."""
         base = self._profile.base()
         if self.target.assume_role is None and base.account_id is None:
             base.account_id = account_id
 
     def forget(self) -> None:
-        """Start with new credentials at the next walk: somebody may write new ones into a file."""
+        """Read the credentials again at the next walk: somebody may have updated a file."""
         if self.target.assume_role is None:
             self.forget_profile()
         self._role = None
 
     def forget_profile(self) -> None:
-        """Have the profile's credentials read anew."""
+        """Read the profile's credentials again when they are next used."""
         self._profile.forget()
 
     def recover(self, reason: FailureReason) -> None:
-        """Let the next walk see what somebody may mend meanwhile: credentials, or the profile with its endpoint."""
+        """After a failure, read again what the user may fix: credentials, or the profile with its endpoint."""
         if reason is FailureReason.CREDENTIALS:
             self.forget()
         else:
             self._profile.suspect()
 
     def _starting(self, service: str, attempts: int) -> SignedClient:
-        """A service with the credentials that the target starts from: without its role."""
+        """A service with the target's starting credentials, before it assumes its role."""
         with bad_credentials():
             credentials = self._profile.base().credentials
             if credentials is None:
@@ -213,8 +213,8 @@ class _Base:
     """What was read from a profile. Credentials are None if only an API key was found.
 
     Attributes:
-        account_id: of these credentials, once it has been learnt.
-        ask_after: when STS may be asked for it, on the monotonic clock.
+        account_id: of these credentials; None until known.
+        ask_after: when STS may be asked for it again, on the monotonic clock.
     """
 
     credentials: Any | None
@@ -225,7 +225,7 @@ class _Base:
 class _Profile:
     """The clients and credentials of one profile (None: the default credentials).
 
-    Its clients have no credentials of their own, so they outlive any.
+    The clients hold no credentials, so they outlive them.
     """
 
     def __init__(
@@ -266,7 +266,7 @@ class _Profile:
     def client(self, service: str, region: str, signature: str = "v4") -> Any:  # noqa: ANN401 - see above
         """The shared client of a service in a region.
 
-        The signature is pinned: AWS_BEARER_TOKEN_BEDROCK would else take the place of every target's own credentials.
+        The signature version is pinned: otherwise AWS_BEARER_TOKEN_BEDROCK would replace every target's credentials.
         """
         self._reread()
         key = (service, region, signature)
@@ -282,7 +282,7 @@ class _Profile:
         """The profile's credentials, read at the first use.
 
         Raises:
-            WalkError: there are none. That is not kept, so the exporter needs no restart when there are some.
+            WalkError: there are none. This is not cached, so no restart is needed once there are some.
         """
         self._reread()
         if (base := self._base) is not None:
@@ -301,7 +301,7 @@ class _Profile:
             return self._base
 
     def _tell_of_api_key(self, *, is_used: bool) -> None:
-        """Log once whether the API key is used, if there is one."""
+        """If there is an API key, log once whether it is used."""
         if self._told_of_api_key or self._name is not None or not os.environ.get(API_KEY):
             return
         self._told_of_api_key = True
@@ -316,12 +316,12 @@ class _Profile:
         return None if base is None else base.account_id
 
     def forget(self) -> None:
-        """Have the credentials read anew; and all else too, if the files have been written since."""
+        """Read the credentials again when next used; and everything else, too, if the files have changed."""
         self._base = None
         self.suspect()
 
     def suspect(self) -> None:
-        """Have clients and credentials made anew when they are next used, if their files have been written by then."""
+        """Create clients and credentials again when next used, if their files have changed by then."""
         self._is_suspect = True
 
     def _reread(self) -> None:
@@ -331,7 +331,7 @@ class _Profile:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Read the configuration alone; wait for others no longer than the deadline."""
+        """Hold the lock on the configuration; wait for it no longer than the deadline."""
         left = work.remaining()
         if not self._lock.acquire(timeout=-1 if math.isinf(left) else left):
             what = "the default credentials" if self._name is None else f"the credentials of profile {self._name}"
@@ -345,11 +345,11 @@ class _Profile:
     def _new_session(self) -> botocore.session.Session:
         session = botocore.session.Session(profile=self._name)
         if session.get_config_variable("region") is None:
-            session.set_config_variable("region", self._region)  # providers of credentials look for STS there
+            session.set_config_variable("region", self._region)  # credential providers call STS there
         session.register_component("data_loader", loader)
-        # Pinned: the global endpoint, which an old configuration may still ask for, is in one region.
+        # Pinned: an old configuration may still name the global endpoint, which is in a single region.
         session.set_config_variable("sts_regional_endpoints", "regional")
-        session.register("before-parse", bodies.decompress)  # also for the clients that providers of credentials make
+        session.register("before-parse", bodies.decompress)  # also for the clients of credential providers
         session.set_default_client_config(self._config.merge(BotoConfig(signature_version="v4")))
         return session
 
@@ -368,7 +368,7 @@ class _Profile:
                 config=self._config.merge(BotoConfig(signature_version=signature)),
             )
         except Exception:
-            self._session = None  # it has read the files that may be at fault
+            self._session = None  # it has read the files that may be wrong
             raise
         if signature == "v4":
             client.meta.events.register("before-parameter-build", sign)

@@ -1,4 +1,4 @@
-"""The credentials of a walk, and how they get into the requests of a client that many walks share."""
+"""The credentials of a walk, and signing with them the requests of a client that many walks share."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from exporter.errors import FailureReason, WalkError
 from exporter.targets.target import AssumeRole
 
 _MARGIN = 60.0
-"""Seconds by which credentials have to outlive a walk, for clocks that differ."""
+"""Seconds by which credentials must outlive a walk, to allow for clock differences."""
 
 _URGENT = 600.0
-"""Seconds before their expiry from which on botocore insists on a renewal."""
+"""Seconds before expiry from which botocore insists on a renewal."""
 
 _signer: ContextVar[Signer] = ContextVar("signer")  # no default: without credentials, no request
 
 
 def sign(context: dict[str, Any], **_: object) -> None:
-    """Sign the request with the credentials of the `Signer` that is in use; a ``before-parameter-build`` handler.
+    """Sign the request with the current `Signer`'s credentials; a ``before-parameter-build`` handler.
 
     Raises:
-        LookupError: none is.
+        LookupError: there is no current `Signer`.
         WalkError: there are no credentials any more.
     """
     context.setdefault("signing", {})["request_credentials"] = _signer.get().credentials()
@@ -39,11 +39,11 @@ def sign(context: dict[str, Any], **_: object) -> None:
 class Signer:
     """One walk's credentials.
 
-    They are asked for once if they outlive the walk, else for each request: every question may go to a server.
+    Read once if they outlive the walk, otherwise for each request, because every read may call a server.
 
     Args:
-        source: credentials of botocore's, which may renew themselves.
-        attempts: at getting them.
+        source: botocore credentials, which may renew themselves.
+        attempts: to get them.
 
     Raises:
         WalkError: there are none, or they can't be sent.
@@ -54,7 +54,7 @@ class Signer:
         self._attempts = attempts
         self._kept: Credentials | None = None
         credentials = self.credentials()
-        is_short = getattr(source, "refresh_needed", None)  # only those that expire have it
+        is_short = getattr(source, "refresh_needed", None)  # only expiring credentials have it
         if is_short is None or not is_short(work.remaining() + _MARGIN):
             self._kept = credentials
 
@@ -72,7 +72,7 @@ class Signer:
 
     @contextlib.contextmanager
     def signing(self) -> Iterator[None]:
-        """Have the requests inside signed with these credentials, in this thread."""
+        """Sign the requests inside the block with these credentials, in this thread."""
         token = _signer.set(self)
         try:
             yield
@@ -82,9 +82,9 @@ class Signer:
 
 @contextlib.contextmanager
 def bad_credentials() -> Iterator[None]:
-    """Around all code that reads the user's AWS configuration or gets credentials.
+    """Wraps all code that reads the user's AWS configuration or gets credentials.
 
-    Providers raise what they like. Whatever is not expected is therefore `FailureReason.CREDENTIALS` here, and no bug.
+    Providers may raise anything. So an unexpected exception is `FailureReason.CREDENTIALS` here, not a bug.
     """
     try:
         yield
@@ -93,18 +93,18 @@ def bad_credentials() -> Iterator[None]:
 
 
 def answer_of(error: Exception) -> Exception | None:
-    """What may stay behind a `WalkError` as its cause: AWS's refusal, or that there are no credentials."""
+    """The allowed cause of a `WalkError`: AWS's refusal, or a lack of credentials."""
     cause = error.__cause__ if isinstance(error, WalkError) else error
     return cause if isinstance(cause, (ClientError, NoCredentialsError)) else None
 
 
 def refuse_unsendable(value: object, what: str, variable: str) -> None:
-    """Raise `WalkError` if a value of credentials can't be sent, with its name in the place of the value.
+    """Raise `WalkError` if a value can't be sent in a request; the message names it without quoting it.
 
     Args:
         value: never shown.
-        what: it is.
-        variable: of the environment, that may hold it.
+        what: its name.
+        variable: the environment variable that may hold it.
     """
     if isinstance(value, str) and value and value.isascii() and value.isprintable() and " " not in value:
         return
@@ -123,16 +123,16 @@ def refuse_unsendable(value: object, what: str, variable: str) -> None:
 def role_credentials(
     role: AssumeRole, sts: Callable[[int], Any], attempts: int, denied: Callable[[], None]
 ) -> DeferredRefreshableCredentials:
-    """Credentials of a role that renew themselves before they expire. The role is assumed when they are first used.
+    """Credentials of a role that renew themselves before they expire. The role is assumed at their first use.
 
-    botocore has no public call for a role that its configuration file does not have. The renewal is botocore's own:
-    ahead of time, in one thread at a time, and while it fails the old credentials are used as long as they are valid.
+    botocore has no public call for a role that is not in its configuration file. The renewal is botocore's own: early,
+    in one thread at a time; if it fails, the old credentials are used as long as they are valid.
 
     Args:
         role: which role.
-        sts: gives a client for STS, with the credentials that may assume the role, that makes so many attempts.
-        attempts: if there is no time to wait for the next request.
-        denied: told when these credentials are of no use.
+        sts: returns an STS client with the credentials that may assume the role, for this number of attempts.
+        attempts: when a renewal is urgent.
+        denied: called when these credentials are of no use.
     """
     request = {"RoleArn": role.role_arn, "RoleSessionName": role.session_name}
     if role.external_id is not None:

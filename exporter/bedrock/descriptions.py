@@ -1,7 +1,7 @@
-"""What an exception may say in public: on log lines and pages that anybody may read.
+"""Describes exceptions for log lines and pages that anybody may read.
 
-No text of a library is quoted unless it is known to hold no secret. That is so for what AWS itself answered, and for
-the formats of botocore's exceptions where they are filled in with names and URLs. All else is told in our own words.
+A library's text is quoted only if it is known to hold no secret: AWS's own answers, and the formats of botocore's
+exceptions when filled in with names and URLs. Everything else is described in our own words.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from urllib3.exceptions import LocationValueError
 from exporter.errors import WalkError
 
 _LONGEST = 1000
-"""Characters of AWS's text that are quoted."""
+"""The most characters of AWS's text that are quoted."""
 
 
 _URL_VARIABLES = (
@@ -38,7 +38,7 @@ _ROLE_PARAMETERS = {
     "ExternalId": ("", "external_id", "2 to 1224 letters, digits and any of +=,.@:/-_"),
     "DurationSeconds": ("", "duration_seconds", "a number of at least 900"),
 }
-"""A parameter of STS → the variable and the key of a profile that it comes from, and what it has to be."""
+"""An STS parameter → the variable and the profile key that set it, and what it must be."""
 
 _LEFT_OUT = "(details left out)"
 
@@ -51,18 +51,18 @@ _SETTINGS = {
     "ProcessProvider": ("credential_process of the AWS configuration",),
     "ConfiguredEndpointProvider": ("services of the AWS configuration",),
 }  # fmt: skip
-"""A class of botocore's → the settings that it reads."""
+"""A botocore class → the settings that it reads."""
 
 _KEYS = frozenset({
     "AWS_ROLE_ARN", "account_id_endpoint_mode", "auth_scheme_preference", "credential_source",
     "request_min_compression_size_bytes", "role_arn", "services", "source_profile", "sso_account_id", "sso_region",
     "sso_role_name", "sso_session", "sso_start_url",
 })  # fmt: skip
-"""Keys of the AWS configuration that botocore finds fault with."""
+"""Keys of the AWS configuration that botocore checks."""
 
 
 def describe(error: BaseException) -> str:
-    """What an exception says, without anything that could be secret."""
+    """Describe an exception without anything that could be secret."""
     words = _words(error)
     is_vague = _LEFT_OUT in words or words.startswith("raised at")
     settings = _settings_at_work(error) if is_vague else ""
@@ -70,7 +70,7 @@ def describe(error: BaseException) -> str:
 
 
 def _settings_at_work(error: BaseException) -> str:
-    """The settings that the code which raised the exception works with, if they are known."""
+    """The settings that were being read when the exception was raised, if known."""
     names = [frame.f_code.co_qualname.partition(".")[0] for frame, _ in traceback.walk_tb(error.__traceback__)]
     settings = next((settings for name, settings in _SETTINGS.items() if name in names), ())
     return ", ".join(name for name in settings if not name.startswith("AWS_") or os.environ.get(name))
@@ -99,13 +99,13 @@ def _words(error: BaseException) -> str:  # noqa: PLR0911 - a decision table
 
 
 def is_of_settings(error: BaseException) -> bool:
-    """Whether a request could not leave because of a file or URL that the user's settings name."""
+    """Whether a request could not be sent because of a file or URL in the user's settings."""
     root = _root(_cause(error))
     return _is_bad_url(root) or _is_of_bundle(root)
 
 
 def in_force(text: str) -> str:
-    """The text with the variables that set the endpoints in place of those that could."""
+    """The text, with the variable that actually sets the endpoint named beside ``aws.endpoint_url``."""
     variables = os.environ
     everywhere = "AWS_ENDPOINT_URL" if variables.get("AWS_ENDPOINT_URL") else ""
     if everywhere and not variables.get("AWS_ENDPOINT_URL_STS"):
@@ -115,7 +115,7 @@ def in_force(text: str) -> str:
 
 
 def _setting_words(error: boto.BotoCoreError) -> str:  # noqa: PLR0911 - a decision table
-    """What is wrong with the user's settings, in our own words; empty if the error is about something else."""
+    """Describe what is wrong with the user's settings; empty if the error is about something else."""
     match error:
         case boto.ParamValidationError():
             return _parameter_words(str(error.kwargs.get("report")))
@@ -148,7 +148,7 @@ def _setting_words(error: boto.BotoCoreError) -> str:  # noqa: PLR0911 - a decis
 
 
 def _parameter_words(report: str) -> str:
-    """Which parameter of STS is not valid, and where it comes from."""
+    """Name the invalid STS parameter and its source."""
     name = next((each for each in _ROLE_PARAMETERS if each in report), None)
     if name is None:
         return ""
@@ -165,7 +165,7 @@ def _set_of(variables: tuple[str, ...]) -> str:
 
 
 def _answer(error: boto.ClientError) -> str:
-    """AWS's refusal: its code, the operation and its message, without what botocore says of its own retries."""
+    """AWS's error: code, operation and message, without botocore's note on its retries."""
     told = error.response.get("Error", {})
     code, message = told.get("Code") or "An error", told.get("Message", "")
     text = f"{code} from {error.operation_name}: {message}"
@@ -173,7 +173,7 @@ def _answer(error: boto.ClientError) -> str:
 
 
 class _Harmless(dict[str, object]):
-    """What fills a format of botocore's: what is known to be a name or a URL, and of a URL only where it leads."""
+    """Fills in a botocore format: only known names and URLs, and of a URL only scheme, host and path."""
 
     _NAMES = frozenset({
         "config_key", "cred_var", "mode", "name", "path", "profile", "profile_name", "provider", "region_name",
@@ -200,14 +200,14 @@ def _bare(url: str) -> str:
 
 
 def _because(error: boto.BotoCoreError) -> str:
-    """The cause of a connection that failed, unless the format says it already."""
+    """The cause of a failed connection, unless the format already includes it."""
     cause = error.kwargs.get("error")
     words = _network_words(cause) if isinstance(cause, Exception) and "{error}" not in error.fmt else ""
     return f" ({words})" if words else ""
 
 
 def _network_words(error: BaseException) -> str:  # noqa: PLR0911 - a decision table
-    """What lies at the bottom of urllib3's exceptions, in words of the system; empty if that can't be said."""
+    """Describe the root cause below urllib3's exceptions; empty if unknown."""
     root = _root(error)
     match root:
         case WalkError():
@@ -239,7 +239,7 @@ def _network_words(error: BaseException) -> str:  # noqa: PLR0911 - a decision t
 
 
 def _is_bad_url(error: BaseException) -> bool:
-    """Whether a URL was refused by code that takes URLs apart."""
+    """Whether URL-parsing code raised the exception."""
     parsers = ("urllib.parse", "ipaddress", "encodings.idna", "urllib3.util", "botocore.endpoint")
     return isinstance(error, LocationValueError) or (
         isinstance(error, ValueError) and not isinstance(error, OSError) and _place_of(error).startswith(parsers)
@@ -247,12 +247,12 @@ def _is_bad_url(error: BaseException) -> bool:
 
 
 def _is_of_bundle(error: BaseException) -> bool:
-    """Whether certificates could not be loaded: an error of OpenSSL or the system that urllib3's own call has met."""
+    """Whether certificates could not be loaded: an error of OpenSSL or the system, raised in urllib3's loading."""
     return isinstance(error, OSError) and _place_of(error) == "urllib3.util.ssl_"
 
 
 def _ca_bundle() -> str:
-    """What botocore trusts in the place of its own certificates; the exception does not name it."""
+    """The CA bundle that replaces botocore's own; the exception does not name it."""
     variable = next(filter(os.environ.get, ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE")), None)
     return f"{os.environ[variable]} of {variable}" if variable else "of the AWS configuration (ca_bundle)"
 
@@ -272,7 +272,7 @@ def _cause(error: BaseException) -> BaseException:
 
 
 def _place_of(error: BaseException) -> str:
-    """The module that raised it."""
+    """The module that raised the exception."""
     frames = list(traceback.walk_tb(error.__traceback__))
     return str(frames[-1][0].f_globals.get("__name__", "")) if frames else ""
 

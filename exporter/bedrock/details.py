@@ -1,4 +1,4 @@
-"""Details and tags of one job: each call is made once, by the clients that the walks share."""
+"""Reads details and tags of one job, through the clients that walks share. Calls are not retried."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from exporter.labels import printable
 from exporter.targets.target import Target
 
 MAX_TAGS, MAX_VALUE = 50, 256
-"""Tags of a resource, and characters of a tag's value."""
+"""The most tags of a resource, and the most characters of a tag's value."""
 
 _MAX_VALIDATORS = 10
 
 
 class DetailReader:
-    """Reads details of a target's jobs, one call at a time. Making one costs next to nothing and never fails.
+    """Reads details of a target's jobs, one call at a time. Creating one is cheap and never fails.
 
-    It has credentials of its own: a walk never waits for it.
+    It has its own credentials, so a walk never waits for it.
     """
 
     def __init__(self, target: Target, clients: Clients) -> None:
         self._access = clients.access(target)
 
     def details(self, job_arn: str) -> JobDetails | None:
-        """What ``GetModelCustomizationJob`` says of a job; None if there is no such job. Raises `WalkError`."""
+        """What ``GetModelCustomizationJob`` returns for a job; None if the job does not exist. Raises `WalkError`."""
         answer = self._ask("get_model_customization_job", jobIdentifier=job_arn)
         return None if answer is None else read_details(answer)
 
     def tags(self, job_arn: str) -> Tags | None:
-        """The tags of a job; None if there is no such job. Raises `WalkError`."""
+        """The tags of a job; None if the job does not exist. Raises `WalkError`."""
         answer = self._ask("list_tags_for_resource", resourceARN=job_arn)
         return None if answer is None else read_tags(answer)
 
@@ -62,13 +62,13 @@ class DetailReader:
         )
         explained = walk_error(error, advice={**ADVICE, FailureReason.ACCESS_DENIED: denied})
         self._access.recover(explained.reason)
-        if explained.reason is FailureReason.UNSUPPORTED_REGION:  # where the list is good
+        if explained.reason is FailureReason.UNSUPPORTED_REGION:  # the list works there
             return WalkError(FailureReason.MALFORMED_RESPONSE, explained.message)
         return explained
 
 
 def read_details(body: bytes) -> JobDetails:
-    """The details in an answer of ``GetModelCustomizationJob``: whatever is missing or no number is left out."""
+    """The details in an answer of ``GetModelCustomizationJob``; missing or non-numeric values are left out."""
     answer = _object(body)
     training = _members(answer.get("trainingMetrics"))
     validators = answer.get("validationMetrics")
@@ -116,7 +116,7 @@ def _members(value: object) -> Mapping[str, Any]:
 
 
 def _number(value: object) -> float | None:
-    """A finite number, which may be spelt as text, as hyper-parameters are."""
+    """A finite number, possibly sent as text, as hyper-parameters are."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
     try:

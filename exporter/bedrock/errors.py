@@ -58,7 +58,7 @@ _EXACT_ADVICE = {
     "signs in with": "give the exporter a role, or keys that need no sign-in",
     "ParentNotFoundException": "check organizational_units: the organization does not have all of them",
 }
-"""AWS's words for a refusal that no policy can lift → what to do."""
+"""Text in a refusal that no policy can fix → what to do."""
 
 _BY_CODE = {
     code: reason
@@ -141,19 +141,19 @@ _BY_TYPE: tuple[tuple[type[Exception] | tuple[type[Exception], ...], FailureReas
             boto.NoCredentialsError,
             boto.NoAuthTokenError,
             boto.TokenRetrievalError,
-            boto.EndpointProviderError,  # such as FIPS together with an endpoint of one's own
+            boto.EndpointProviderError,  # such as FIPS with a custom endpoint
             boto.InvalidEndpointConfigurationError,  # an API key is sent over TLS only
         ),
         FailureReason.CREDENTIALS,
     ),
 )
-"""The first one that fits."""
+"""The first match decides."""
 
 _ANSWER_READERS = ("botocore.parsers", "botocore.model", "botocore.errorfactory", "botocore.retries")
-"""Modules of botocore that stumble over what AWS would never send, such as a code that is no text."""
+"""Modules of botocore that fail at answers that AWS never sends, such as a code that is not text."""
 
 _SENDERS = ("botocore.", "urllib3.", "urllib.parse")
-"""Modules that raise what nobody expects over the user's files, variables and URLs, before a request leaves."""
+"""Modules that raise unexpected exceptions for the user's files, variables and URLs before a request is sent."""
 
 
 def walk_error(
@@ -165,12 +165,12 @@ def walk_error(
     """Explain an exception.
 
     Args:
-        error: whatever was raised. A `WalkError` is returned as it is, also one that botocore has wrapped.
-        lacks_service: asked if a name can't be resolved: whether it belongs to a region without the service, so that
-            the network is not at fault.
+        error: whatever was raised. A `WalkError` is returned unchanged, even if botocore has wrapped it.
+        lacks_service: called if a name can't be resolved; returns whether it belongs to a region without the service,
+            so that the network is not at fault.
         advice: what to do, by reason.
-        otherwise: the reason of an exception that is none of those expected: a bug of ours, unless nothing but code
-            that reads the user's configuration has run.
+        otherwise: the reason of an unexpected exception: a bug of ours, unless only code that reads the user's
+            configuration has run.
     """
     if (verdict := _verdict(error)) is not None:
         return verdict
@@ -180,7 +180,7 @@ def walk_error(
     is_misread = reason is FailureReason.MALFORMED_RESPONSE and not isinstance(error, boto.ClientError)
     text = "botocore can't parse the answer" if is_misread else describe(error)
     exact = next((exact for words, exact in _EXACT_ADVICE.items() if words in text), advice[reason])
-    if not isinstance(error, boto.ClientError):  # whose text begins with AWS's code
+    if not isinstance(error, boto.ClientError):  # its text must begin with AWS's code
         text = f"{type(error).__name__}: {text}"
     if reason is FailureReason.TIMEOUT and work.remaining() <= 0:
         text = f"the deadline has passed: {text}"
@@ -204,35 +204,35 @@ def reason_of(error: Exception, otherwise: FailureReason = FailureReason.INTERNA
 
 
 def _verdict(error: Exception) -> WalkError | None:
-    """The `WalkError` that an exception is, or that `transport` raised inside botocore."""
+    """The exception itself if it is a `WalkError`, or the one that `transport` raised inside botocore."""
     inner = error.kwargs.get("error") if isinstance(error, boto.HTTPClientError) else error
     return inner if isinstance(inner, WalkError) else None
 
 
 def _is_unresolved(error: Exception) -> bool:
-    """Whether a name does not exist. A name service that does not answer says nothing about that."""
+    """Whether DNS says that a name does not exist; not if DNS does not answer."""
     cause = error.kwargs.get("error") if isinstance(error, boto.EndpointConnectionError) else None
     origin = cause.__cause__ if isinstance(cause, NameResolutionError) else None
     return isinstance(origin, socket.gaierror) and origin.errno in {socket.EAI_NONAME, socket.EAI_NODATA}
 
 
 def _is_met_in(error: Exception, *modules: str) -> bool:
-    """Whether one of these modules raised the exception, or let it through."""
+    """Whether one of these modules is in the exception's traceback."""
     return any(
         frame.f_globals.get("__name__", "").startswith(modules) for frame, _ in traceback.walk_tb(error.__traceback__)
     )
 
 
 def _is_raised_in(error: Exception, *modules: str) -> bool:
-    """Whether one of these modules raised the exception, also by a call of Python's own library."""
+    """Whether one of these modules raised the exception, directly or in the standard library."""
     names = [frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(error.__traceback__)]
     ours = max((place for place, name in enumerate(names) if name.startswith("exporter.")), default=-1)
     return any(name.startswith(modules) for name in names[ours + 1 :])
 
 
 def _service_reason(error: boto.ClientError) -> FailureReason:  # noqa: PLR0911 - a decision table
-    """The reason of an answer that is an error."""
-    code = str(error.response.get("Error", {}).get("Code", "")).partition(",")[0]  # of a header that came twice
+    """The reason for an error answer."""
+    code = str(error.response.get("Error", {}).get("Code", "")).partition(",")[0]  # a repeated header has commas
     text = str(error.response.get("Error", {}).get("Message", ""))
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if "ake sure your API Key is valid" in text:
@@ -253,7 +253,7 @@ def _service_reason(error: boto.ClientError) -> FailureReason:  # noqa: PLR0911 
         return _BY_STATUS[status]
     if error.operation_name.startswith(("AssumeRole", "GetCaller", "GetRole")):  # of STS and SSO
         return FailureReason.CREDENTIALS
-    # botocore puts the status in place of a code if the body is no error of the service.
-    # Amazon Bedrock refuses a request that is not valid with 400; anything else is of another server, such as a proxy.
+    # botocore uses the status as the code if the body is not an error of the service.
+    # Amazon Bedrock answers 400 to an invalid request; other codes come from another server, such as a proxy.
     is_ours = status == 400 and code and not code.isdigit()
     return FailureReason.INTERNAL if is_ours else FailureReason.MALFORMED_RESPONSE

@@ -19,18 +19,18 @@ _CHECK_ENDPOINT = "check that AWS_ENDPOINT_URL_ORGANIZATIONS and the proxy lead 
 def list_accounts(discovery: Discovery, clients: Clients) -> tuple[Account, ...]:
     """The active accounts of the organization that a discovery chooses, by id.
 
-    All or nothing: a listing that breaks off or looks wrong raises; it never returns fewer accounts. No account is a
-    good answer if the file chooses none, but not from AWS for a whole organization, which always has its management
-    account. Blocks; the number of requests grows with the number of organizational units, and with that of accounts if
-    the file asks for tags. A `Worker` can cut it off.
+    All or nothing: a listing that breaks off or looks wrong raises; it never returns fewer accounts. The result may be
+    empty if the file chooses no account; but an empty answer for a whole organization is an error, because it always
+    has its management account. Blocks. The number of requests grows with the number of organizational units and, if
+    the file selects by tags, of accounts. A `Worker` can cut it off.
 
     Args:
         discovery: which accounts, and how to reach AWS Organizations. The endpoint is that of the first region's
-            partition, or the one in ``AWS_ENDPOINT_URL_ORGANIZATIONS``.
-        clients: gives the client.
+            partition, or ``AWS_ENDPOINT_URL_ORGANIZATIONS``.
+        clients: provides the client.
 
     Raises:
-        WalkError: for whatever goes wrong; its cause is AWS's refusal or a `NoCredentialsError`, if it is one.
+        WalkError: for any failure; its cause is AWS's refusal or a `NoCredentialsError`, otherwise None.
     """
     try:
         client = clients.organizations(discovery.lister)
@@ -58,12 +58,12 @@ def _chosen(client: Any, discovery: Discovery) -> Iterator[Account]:  # noqa: AN
         raise _malformed("no active account, although the management account has to be one")
     for account in active.values():
         tagged = account
-        # The id or the name alone may rule it out already.
+        # The id or the name alone may exclude it.
         if discovery.asks_for_tags and not account.is_management and not discovery.exclude.fits(account):
             try:
                 tags = _items(client.list_tags_for_resource, "Tags", ResourceId=account.id)
                 tagged = replace(account, tags={_text(tag, "Key"): _text(tag, "Value") for tag in tags})
-            except client.exceptions.TargetNotFoundException:  # it has left the organization meanwhile
+            except client.exceptions.TargetNotFoundException:  # it has just left the organization
                 continue
         if discovery.chooses(tagged):
             yield tagged
@@ -86,7 +86,7 @@ def _in_units(client: Any, units: tuple[str, ...]) -> Iterator[object]:  # noqa:
 def _items(call: Callable[..., dict[str, Any]], key: str, **request: str) -> Iterator[object]:
     """All items under `key` on the pages of a list. Pages may be empty; only a missing token ends the list.
 
-    Not botocore's paginator: it takes an answer without the list for an empty page, and notices only the same token
+    Not botocore's paginator: it reads an answer without the list as an empty page, and detects a repeated token only
     twice in a row.
     """
     tokens: set[str] = set()
@@ -113,7 +113,7 @@ _ACCOUNT_ARN = re.compile(r"arn:[a-z-]+:organizations::\d{12}:account/[^/]+/(\d{
 def _active_account(member: object) -> Account | None:
     """An account as the API describes it; None if it is not active.
 
-    ``State`` tells, or else ``Status``, which AWS retires in September 2026.
+    Reads ``State``, or else ``Status``, which AWS retires in September 2026.
     """
     arn = _text(member, "Arn")
     matched = _ACCOUNT_ARN.fullmatch(arn)

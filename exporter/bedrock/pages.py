@@ -23,7 +23,7 @@ PAGE_SIZE = 1000
 
 
 class TargetReader:
-    """Reads one target's list, one walk at a time. Making one costs next to nothing and never fails."""
+    """Reads one target's list, one walk at a time. Creating one is cheap and never fails."""
 
     def __init__(self, target: Target, clients: Clients) -> None:
         self._target = target
@@ -32,20 +32,19 @@ class TargetReader:
 
     @property
     def account_id(self) -> str | None:
-        """The target's account: as configured, or as STS says of its credentials; None until then."""
+        """The target's account: as configured, or from STS; None until known."""
         return self._target.account_id or (None if self._target.assume_role else self._access.account_id)
 
     def pages(self, max_pages: int, now: float) -> Iterator[JobPage]:
-        """Every page of the list, by creation time ascending: a job that is created meanwhile only adds to the end.
+        """Every page of the list, oldest job first, so that jobs created during the walk come last.
 
         Args:
-            max_pages: more than these is `FailureReason.RUNAWAY_PAGINATION`.
-            now: Unix seconds, for a filter that reaches back from now.
+            max_pages: more pages are `FailureReason.RUNAWAY_PAGINATION`.
+            now: Unix seconds, for a filter relative to now.
 
         Raises:
-            WalkError: for whatever goes wrong. Its cause is AWS's refusal, if there was one, or a
-                `NoCredentialsError`; else it has none.
-            Exception: a bug of ours, as it is.
+            WalkError: for any failure. Its cause is AWS's refusal or a `NoCredentialsError`, otherwise None.
+            Exception: a bug of ours, unchanged.
         """
         bedrock: SignedClient | None = None
         try:
@@ -70,7 +69,7 @@ class TargetReader:
                 self._access.learn(account_id)
             yield page
             token = page.next_token
-            del page  # or the traceback of a request that fails would keep it
+            del page  # else the traceback of a failed request keeps it alive
             if token is None:
                 self._was_read = True
                 return
@@ -83,10 +82,10 @@ class TargetReader:
         raise WalkError(FailureReason.RUNAWAY_PAGINATION, message)
 
     def _explain(self, error: Exception, host: str) -> WalkError:
-        """The reason of an exception. `unsupported_region`, which no alert fires for, only where that is certain.
+        """The reason of an exception. No alert fires for `unsupported_region`, so it must be certain.
 
-        AWS's own endpoint of a region that AWS has must say so, and must not have listed the jobs before: then it is an
-        outage. Any other endpoint may be another service's.
+        AWS's own endpoint of a known region must say so. If that endpoint has listed jobs before, it is an outage. Any
+        other endpoint may belong to another service.
         """
         region = self._target.region
         may_lack = not self._was_read and is_endpoint_of(region, host)
@@ -115,7 +114,7 @@ def list_request(target: Target, now: float) -> dict[str, Any]:
 
 
 def _body(answer: dict[str, Any]) -> bytes:
-    """The body of a good answer, which only one with status 200 is."""
+    """The body of an answer with status 200; raises for any other status."""
     status = answer["ResponseMetadata"]["HTTPStatusCode"]
     if status != 200:
         message = (

@@ -34,14 +34,14 @@ T = TypeVar("T")
 
 
 def identity(target: Target, clients: Clients) -> Answer[str]:
-    """ARN of the credentials that the target starts from."""
+    """ARN of the target's starting credentials."""
     return _ask(lambda: _caller(replace(target, assume_role=None), clients))
 
 
 def role_session(target: Target, role: AssumeRole, clients: Clients) -> Answer[str]:
-    """ARN of the session in the target's role; of the role itself if STS allows AssumeRole and nothing else.
+    """ARN of the session in the target's role, or of the role itself if STS allows only AssumeRole.
 
-    A walk needs no more than that, and the policy of a VPC endpoint may allow no more.
+    A walk needs only AssumeRole, and the policy of a VPC endpoint may allow nothing else.
     """
 
     def question() -> tuple[str, float | None]:
@@ -69,12 +69,12 @@ def first_page(target: Target, clients: Clients) -> Answer[FirstPage]:
 
 
 def details(target: Target, job_arn: str, clients: Clients) -> Answer[str]:
-    """Whether the details of a job may be read, in words; a job that has vanished will do."""
+    """Whether the details of a job may be read, in words; a job that no longer exists will do."""
     return _ask(lambda: _allowed(DetailReader(target, clients).details, job_arn))
 
 
 def tags(target: Target, job_arn: str, clients: Clients) -> Answer[str]:
-    """Whether the tags of a job may be read, likewise."""
+    """Whether the tags of a job may be read, in words; a job that no longer exists will do."""
     return _ask(lambda: _allowed(DetailReader(target, clients).tags, job_arn))
 
 
@@ -91,7 +91,7 @@ def accounts(discovery: Discovery, clients: Clients) -> Answer[tuple[Account, ..
 def web_identity(environ: Mapping[str, str]) -> WebIdentity | None:
     """The web identity that the environment gives the process; None if there is none.
 
-    The token is not verified: that is up to AWS.
+    The token is not verified; AWS does that.
     """
     try:
         role_arn = environ["AWS_ROLE_ARN"]
@@ -101,7 +101,7 @@ def web_identity(environ: Mapping[str, str]) -> WebIdentity | None:
         provider_arn = f"arn:{partition}:iam::{account}:oidc-provider/{claims['iss'].removeprefix('https://')}"
         audience = claims["aud"] if isinstance(claims["aud"], str) else claims["aud"][0]
         return WebIdentity(role_arn, provider_arn, claims["sub"], audience)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # whatever the file contains
+    except (OSError, ValueError, LookupError, TypeError, AttributeError):  # the file may contain anything
         return None
 
 
@@ -119,7 +119,7 @@ def _ask(question: Callable[[], tuple[T, float | None]]) -> Answer[T]:
 
 
 def _caller(target: Target, clients: Clients) -> tuple[str, float | None]:
-    """ARN of the principal whose credentials the target uses, and how far the local clock is ahead."""
+    """ARN of the target's starting identity, and the seconds by which the local clock is ahead."""
     answer = clients.sts(target).get_caller_identity()
     arn = str(answer.get("Arn", ""))
     if account_of(arn) is None:  # botocore accepts any XML
@@ -129,7 +129,7 @@ def _caller(target: Target, clients: Clients) -> tuple[str, float | None]:
 
 
 def _ahead(answer: Mapping[str, Any]) -> float | None:
-    """Seconds by which the local clock is ahead of the Date of an answer in botocore's form."""
+    """Seconds by which the local clock is ahead of the Date header of a botocore response."""
     try:
         date = answer["ResponseMetadata"]["HTTPHeaders"]["date"]
         return time.time() - parsedate_to_datetime(date).timestamp()

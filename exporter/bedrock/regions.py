@@ -13,27 +13,27 @@ from exporter.bedrock.descriptions import describe
 
 
 class BuiltinLoader(Loader):
-    """Loads botocore's own data only, none from ``~/.aws/models``: `--demo` reads no file of the user."""
+    """Loads only botocore's own data, nothing from ``~/.aws/models``: `--demo` must not read the user's files."""
 
     def __init__(self) -> None:
         super().__init__([self.BUILTIN_DATA_PATH], include_default_search_paths=False)
 
     @property
     def search_paths(self) -> list[str]:
-        """A copy: each boto3 session adds a path to it."""
+        """Return a copy, because each boto3 session appends a path."""
         return list(self._search_paths)
 
     def list_available_services(self, type_name: str) -> list[str]:  # noqa: ARG002 - botocore's
-        """Every service that has a folder. botocore's own looks into all of them for the file, at every start."""
+        """Every service that has a folder. botocore's version looks for a file in each folder at every start."""
         return sorted(entry.name for entry in os.scandir(self.BUILTIN_DATA_PATH) if entry.is_dir())
 
 
 loader = BuiltinLoader()
-"""One for the process, as it caches what it loads: a copy of the service models costs 10 MB and 180 ms."""
+"""Shared by the process because of its cache: loading the service models again costs 10 MB and 180 ms."""
 
 
 def default_region(profile: str | None) -> str | None:
-    """The region that the user's AWS configuration names for the default credentials or a profile, if any.
+    """The region in the user's AWS configuration for the default credentials or a profile, if any.
 
     ``AWS_REGION`` comes first: botocore does not read it, but EKS, Lambda and the other SDKs use it.
 
@@ -60,7 +60,7 @@ def known_regions() -> frozenset[str]:
 
 
 def is_endpoint_of(region: str, host: str) -> bool:
-    """Whether a host is AWS's own endpoint of Amazon Bedrock in a region that botocore knows; also FIPS, dual-stack."""
+    """Whether a host is AWS's Bedrock endpoint in a region that botocore knows, FIPS and dual-stack included."""
     return any(
         region in partition["regions"] and host == f"{service}.{region}.{partition['outputs'][suffix]}"
         for partition in loader.load_data("partitions")["partitions"]
@@ -70,7 +70,7 @@ def is_endpoint_of(region: str, host: str) -> bool:
 
 
 def lacks_bedrock(region: str) -> bool:
-    """Whether botocore knows the region, and knows no Amazon Bedrock in it."""
+    """Whether botocore knows the region, but no Amazon Bedrock in it."""
     resolver = EndpointResolver(loader.load_data("endpoints"))
     return region in known_regions() and not any(
         region in resolver.get_available_endpoints("bedrock", partition)

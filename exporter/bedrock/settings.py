@@ -10,11 +10,11 @@ class AwsSettings:
     """How to talk to AWS. Times in seconds.
 
     Attributes:
-        endpoint_url: instead of the service's own; also from ``AWS_ENDPOINT_URL_BEDROCK``.
+        endpoint_url: replaces the service's own, as ``AWS_ENDPOINT_URL_BEDROCK`` does.
         use_fips: whether to use FIPS endpoints; None leaves it to ``AWS_USE_FIPS_ENDPOINT``.
-        connect_timeout: for a connection to be established.
+        connect_timeout: to establish a connection.
         read_timeout: between two bytes of an answer.
-        max_attempts: attempts at one request, the first one included.
+        max_attempts: attempts per request, including the first.
     """
 
     endpoint_url: str | None

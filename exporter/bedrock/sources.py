@@ -1,4 +1,4 @@
-"""Where botocore looks for credentials: what stands in the way there, and programs that print them."""
+"""Where botocore looks for credentials: common faults there, and programs that print credentials."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from exporter import work
 from exporter.errors import FailureReason, WalkError
 
 _LONGEST_TOKEN = 20_000
-"""Characters of a web identity's token, as STS accepts them."""
+"""The most characters of a web identity token that STS accepts."""
 
 _MOST_PRINTED = 64 * 1024
-"""Bytes of credentials that a program prints."""
+"""The most bytes that a credential program may print."""
 
 _FILES = ("credentials_file", "config_file")
 """Settings of botocore that name the files of the AWS configuration."""
 
 _LOOK = 0.1
-"""Seconds between two looks at the deadline while a program runs."""
+"""Seconds between two checks of the deadline while a program runs."""
 
 
 def refuse_mfa(session: botocore.session.Session, profile: str | None) -> None:
-    """Raise `WalkError` if a profile asks for an MFA code, for which botocore would prompt on the terminal."""
+    """Raise `WalkError` if a profile needs an MFA code: botocore would prompt for it on the terminal."""
     profiles: Mapping[str, Any] = session.full_config.get("profiles", {})
     name, seen = profile or session.profile or "default", set[str]()
     while isinstance(section := profiles.get(name), dict) and name not in seen:
@@ -45,7 +45,7 @@ def refuse_mfa(session: botocore.session.Session, profile: str | None) -> None:
 
 
 def refuse_empty_profile(environ: Mapping[str, str]) -> None:
-    """Raise `WalkError` if a variable that names the profile is empty, which botocore takes for a name."""
+    """Raise `WalkError` if a profile variable is empty: botocore would use the empty name."""
     for variable in ("AWS_DEFAULT_PROFILE", "AWS_PROFILE"):  # in botocore's order
         if variable in environ:
             if not environ[variable].strip():
@@ -55,7 +55,7 @@ def refuse_empty_profile(environ: Mapping[str, str]) -> None:
 
 
 def no_credentials(session: botocore.session.Session, profile: str | None, environ: Mapping[str, str]) -> WalkError:
-    """That there are no credentials, and in one line where they were looked for."""
+    """The error for missing credentials; lists in one line where botocore looked."""
     tried = [] if profile else ["AWS_ACCESS_KEY_ID (not set)"]
     where = f"profile {profile or session.profile or 'default'}"
     tried.extend(f"{file} ({_unreadable(file) or f'nothing in {where}'})" for file in files(session))
@@ -73,7 +73,7 @@ def no_credentials(session: botocore.session.Session, profile: str | None, envir
 
 
 class _TokenFile:
-    """Reads the token of a web identity, as botocore's own loader does, but tells what is wrong with the file."""
+    """Reads a web identity token like botocore's own loader, but says what is wrong with the file."""
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
@@ -98,7 +98,7 @@ class _TokenFile:
 
 
 Written = tuple[tuple[int, int, int] | None, ...]
-"""When the files of an AWS configuration were last written, and what tells one from another."""
+"""Modification time and identity of each file of an AWS configuration."""
 
 
 def files(session: botocore.session.Session) -> tuple[Path, ...]:
@@ -107,7 +107,7 @@ def files(session: botocore.session.Session) -> tuple[Path, ...]:
 
 
 def written(read: tuple[Path, ...]) -> Written:
-    """The state of files."""
+    """The current state of files."""
     return tuple(map(_state, read))
 
 
@@ -130,7 +130,7 @@ def _unreadable(file: Path) -> str:
 
 
 class _Program(subprocess.Popen[bytes]):
-    """A program that prints credentials: in a process group of its own, which ends with the deadline of the work."""
+    """A program that prints credentials. Its process group ends at the work's deadline."""
 
     def __init__(self, arguments: list[str], **how: Any) -> None:  # noqa: ANN401 - as Popen takes it
         if not arguments:
@@ -140,7 +140,7 @@ class _Program(subprocess.Popen[bytes]):
         super().__init__(arguments, stdin=subprocess.DEVNULL, process_group=0, **how)
 
     def communicate(self, *_: object, **__: object) -> tuple[bytes, bytes]:
-        """What it printed. Raises `WalkError` if it fails, is too slow or prints too much; its words may be secret."""
+        """What it printed. Raises `WalkError` if it fails, is too slow or prints too much, without quoting it."""
         try:
             printed = self._read_all()
             self._await_end()
@@ -150,7 +150,7 @@ class _Program(subprocess.Popen[bytes]):
             how = f"exit code {self.returncode}" if self.returncode > 0 else f"signal {-self.returncode}"
             message = (
                 f"Error when retrieving credentials from custom-process: {self._name} ended with {how}; "
-                "run it by hand, its messages are not shown for they may hold secrets"
+                "run it by hand; its messages may hold secrets, so they are not shown"
             )
             raise WalkError(FailureReason.CREDENTIALS, message)
         if not _is_object(printed):
@@ -159,7 +159,7 @@ class _Program(subprocess.Popen[bytes]):
         return printed, b""
 
     def _read_all(self) -> bytes:
-        """All of its standard output, to the end; what it says on standard error is passed over."""
+        """All of its standard output; standard error is ignored."""
         printed = bytearray()
         with selectors.DefaultSelector() as open_ones:
             for stream in (self.stdout, self.stderr):
@@ -193,9 +193,9 @@ class _Program(subprocess.Popen[bytes]):
         raise WalkError(FailureReason.CREDENTIALS, message)
 
     def _end_group(self) -> None:
-        """Kill what is left of the group, unless the program ended well, and reap what has become our child.
+        """Kill the rest of the group unless the program succeeded, and reap our children in it.
 
-        Under PID 1 of a container that is every orphan, and nobody else would.
+        As PID 1 of a container, the exporter is the parent of every orphan, and nobody else reaps them.
         """
         if self.poll() != 0:
             with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -216,7 +216,7 @@ def _is_object(printed: bytes) -> bool:
 
 
 def _orphans(group: int) -> Iterator[int]:
-    """Reaps the children of this process that are in a process group and have ended."""
+    """Reap this process's ended children in a process group."""
     with contextlib.suppress(ChildProcessError):
         while (pid := os.waitpid(-group, os.WNOHANG)[0]) != 0:
             yield pid
@@ -227,6 +227,6 @@ class _ProcessProvider(botocore.credentials.ProcessProvider):
         super().__init__(profile_name, load_config, popen=_Program)
 
 
-# botocore looks the class up each time, for the source profiles of roles too; no other seam reaches these.
+# botocore looks the class up at each use, also for the source profiles of roles, which no other hook reaches.
 botocore.credentials.ProcessProvider = _ProcessProvider
 botocore.credentials.FileWebIdentityTokenLoader = _TokenFile

@@ -1,7 +1,7 @@
-"""Bounds of every botocore connection in the process: bytes of an answer, and time.
+"""Limits every botocore connection of the process: the bytes of an answer, and time.
 
-Importing this module puts its connections into botocore's pools. So the bounds also hold for the connections that
-botocore makes by itself: to STS for a web identity, to SSO, and to the metadata services of instances and containers.
+Importing this module puts its connection classes into botocore's pools. So the limits also hold for botocore's own
+connections: to STS for a web identity, to SSO, and to the metadata services of instances and containers.
 """
 
 from __future__ import annotations
@@ -26,20 +26,20 @@ from exporter.errors import FailureReason, WalkError
 LIST_PATH = "/model-customization-jobs"
 
 MAX_PAGE = 4 * 1024 * 1024
-"""Bytes of an answer to ListModelCustomizationJobs, header included. A real page of 1,000 jobs has 1 MB."""
+"""The most bytes of an answer to ListModelCustomizationJobs, with headers. A real page of 1,000 jobs has 1 MB."""
 
 MAX_OTHER = 1024 * 1024
-"""Bytes of any other answer."""
+"""The most bytes of any other answer."""
 
 
 def too_large(limit: int) -> WalkError:
-    """The verdict on an answer that is larger than `limit` bytes."""
+    """The error for an answer that is larger than `limit` bytes."""
     message = f"the answer is larger than {limit // 1024 // 1024} MiB; is a proxy or a wrong endpoint in between?"
     return WalkError(FailureReason.MALFORMED_RESPONSE, message)
 
 
 def _hurry(sock: Any) -> None:  # noqa: ANN401 - a socket, or urllib3's TLS within TLS, which is none
-    """Let the next read of a socket end with the deadline of this thread's work."""
+    """Limit the next read of a socket to the deadline of this thread's work."""
     work.check()
     left, timeout = work.remaining(), sock.gettimeout()
     if timeout is None or timeout > left:
@@ -70,7 +70,7 @@ class _BoundedReader(io.RawIOBase):
 
 
 class _Response(http.client.HTTPResponse):
-    """An answer that is bounded from its first byte: status line, header, body, chunks and trailer."""
+    """An answer that is limited from its first byte: status line, headers, body, chunks and trailers."""
 
     def __init__(self, sock: Any, *args: Any, limit: int = MAX_OTHER, once: bool = False, **kwargs: Any) -> None:  # noqa: ANN401 - http.client's
         super().__init__(sock, *args, **kwargs)
@@ -79,15 +79,15 @@ class _Response(http.client.HTTPResponse):
 
     def begin(self) -> None:
         super().begin()
-        if self.status == http.HTTPStatus.SEE_OTHER:  # over which urllib3 stumbles with headers as botocore has them
+        if self.status == http.HTTPStatus.SEE_OTHER:  # urllib3 fails at it with botocore's headers
             message = "the answer is a redirect (303); is a proxy or a wrong endpoint in between?"
             raise WalkError(FailureReason.MALFORMED_RESPONSE, message)
         if (self.length or 0) > self._limit:
             raise too_large(self._limit)
-        self.will_close = self.will_close or self._once  # not every server does as it is asked
+        self.will_close = self.will_close or self._once  # not every server honours Connection: close
 
     def read(self, amt: int | None = None) -> bytes:
-        # A body of known length in one piece: botocore asks for 64 KiB at a time and joins them.
+        # Read a body of known length in one piece: botocore would read and join 64 KiB at a time.
         return super().read(self.length if self.length is not None and not self.chunked else amt)
 
 
@@ -95,7 +95,7 @@ class _Bounded:
     """Mixed into botocore's connections."""
 
     timeout: float
-    response_class: Any = _Response  # of a proxy's answer to CONNECT
+    response_class: Any = _Response  # for a proxy's answer to CONNECT
 
     def connect(self) -> None:
         work.check()
@@ -106,16 +106,16 @@ class _Bounded:
         work.check()
         limit = MAX_PAGE if url.partition("?")[0].endswith(LIST_PATH) else MAX_OTHER
         once = kwargs.get("headers", {}).get("Connection") == "close"
-        # botocore takes a body that is shorter than its Content-Length for a whole one.
+        # botocore accepts a body that is shorter than its Content-Length.
         kwargs["enforce_content_length"] = True
         try:
             super().request(method, url, *args, **kwargs)  # type: ignore[misc] # as above
-        finally:  # even a request that can't be sent whole may have an answer
+        finally:  # a request that can't be sent whole may still get an answer
             self.response_class = functools.partial(_Response, limit=limit, once=once)
 
 
 class _ProxySocket(ssl.SSLSocket):
-    """TLS to a proxy, below the TLS to AWS, which reads from it many times in one read of its own."""
+    """TLS to a proxy, below the TLS to AWS, each of whose reads may take many reads here."""
 
     def recv(self, buflen: int = 1024, flags: int = 0) -> bytes:
         _hurry(self)

@@ -1,7 +1,7 @@
 """The body of a page of `ListModelCustomizationJobs` → jobs. Pure.
 
-A page is decoded straight into `Job` structs. If that fails or leaves a doubt, it is read leniently and job by job, so
-that one bad job never costs the page. A well-formed job comes out the same both ways.
+A page is decoded straight into `Job` structs. If that fails or is in doubt, it is read leniently, job by job, so that
+one bad job never costs the page. Both ways give the same result for a well-formed job.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from exporter.errors import FailureReason, WalkError
 from exporter.jobs.job import LATEST, Job, StatusDetails, SubTask, Time
 
 MAX_JOBS = 1000
-"""Jobs of a page: the API's own limit of ``maxResults`` [model]."""
+"""The most jobs on a page: the API's limit of ``maxResults`` [model]."""
 
 MAX_COMPLAINTS = 20
-"""Malformed jobs of a page that are described; all are counted."""
+"""The most malformed jobs of a page that are described; all are counted."""
 
 _MAX_PUNCTUATION = 50 * MAX_JOBS
-"""Commas and opening brackets in a page that is read leniently, of which the service's have about 30 a job. They bound
-the memory of the decoded JSON: some kB of brackets would be MBs of lists."""
+"""The most commas and opening brackets in a page that is read leniently; the service sends about 30 a job. This limits
+the memory of the decoded JSON: a few kB of brackets would become MBs of lists."""
 
 _LIST = "modelCustomizationJobSummaries"
 _KEY = f'"{_LIST}"'.encode()
@@ -42,10 +42,10 @@ class JobPage(NamedTuple):
     """One page of the list.
 
     Attributes:
-        jobs: those that can be read.
+        jobs: the readable ones.
         next_token: for the next page; None on the last.
-        malformed: jobs that can't be read.
-        complaints: for the first few of these, which job it is and what is wrong with which field.
+        malformed: the number of unreadable jobs.
+        complaints: for the first few of them, the job, the field, and what is wrong.
     """
 
     jobs: Sequence[Job]
@@ -69,32 +69,32 @@ def read_page(body: bytes) -> JobPage:
         body: of an answer with status 200.
 
     Raises:
-        WalkError: it is not such a page. botocore would read a 200 with an empty body, a proxy's HTML, or JSON without
-            the list as "no jobs"; here it is ``malformed_response``. The Coral framework's UnknownOperation answer,
-            which comes with status 200, is ``unsupported_region``.
+        WalkError: it is not a page of the list. botocore would read a 200 with an empty body, a proxy's HTML, or JSON
+            without the list as "no jobs"; here they are ``malformed_response``. The Coral framework's UnknownOperation
+            answer, which has status 200, is ``unsupported_region``.
     """
     try:
         page = _decoder.decode(body)
     except (ValueError, RecursionError):
         return _read_leniently(body)
-    # msgspec accepts any year, and takes the last of two equal keys; an escape could hide such a key.
+    # msgspec accepts any year and uses the last of two equal keys; an escape could hide the second one.
     if b"\\" in body or len(page.jobs) > MAX_JOBS or _has_list_twice(body) or _is_before_epoch(page.jobs):
         return _read_leniently(body)
     return JobPage(page.jobs, page.next_token or None)
 
 
 def _has_list_twice(body: bytes) -> bool:
-    """Whether the key of the list, spelt without escapes, occurs a second time.
+    """Whether the key of the list, spelt without escapes, occurs twice.
 
-    A second key needs a second J, and most pages have none before their token. A search for one byte takes a
-    twentieth of the time of a search for the whole key, which would be a tenth of all that reading a page takes.
+    A second key needs a second J, and most pages have none before their token. Searching for one byte takes a twentieth
+    of the time of searching for the whole key, which would be a tenth of the time to read a page.
     """
     second = body.find(b"J", body.find(_KEY) + len(_KEY))
     return second >= 0 and body.find(_KEY, second - _KEY.index(b"J")) >= 0
 
 
 def _is_before_epoch(jobs: Sequence[Job]) -> bool:
-    """Whether any time of any job is before 1970. It looks at nine times a job, so it is written for speed."""
+    """Whether any time of any job is before 1970. Checks nine times per job, so it is written for speed."""
     for job in jobs:
         details = job.status_details or _NO_DETAILS
         validation = details.validation_details or _NO_SUBTASK
@@ -143,7 +143,7 @@ def _read_leniently(body: bytes) -> JobPage:
 
 
 def _load(body: bytes) -> dict[str, Any]:
-    """The JSON object in a body, whatever bytes and numbers are in it."""
+    """The JSON object in a body, accepting invalid UTF-8 and huge numbers."""
     if sum(map(body.count, (b",", b"[", b"{"))) > _MAX_PUNCTUATION:
         raise _malformed("a 200 with far more in it than a page of jobs", body)
     text = body.decode("utf-8-sig", "replace")
@@ -159,7 +159,7 @@ def _load(body: bytes) -> dict[str, Any]:
 
 
 def _parse_int(digits: str) -> float:
-    """Python refuses to parse very long integers, and no field needs them to the last digit."""
+    """Parse as a float: Python refuses very long integers, and no field needs every digit."""
     return int(digits) if len(digits) < 20 else float(digits)
 
 
@@ -182,7 +182,7 @@ def _malformed(what: str, body: bytes) -> WalkError:
 
 
 def _name(summary: object) -> str:
-    """What to call a malformed job: by its ARN, or else by its name."""
+    """A malformed job's ARN, or else its name."""
     if isinstance(summary, dict):
         for name in (summary.get("jobArn"), summary.get("jobName")):
             if isinstance(name, str) and name:
@@ -209,7 +209,7 @@ def _job(summary: object) -> Job:
 
 
 def _present(members: dict[str, Any], kind: type[msgspec.Struct], path: str) -> dict[str, Any]:
-    """The struct's members that say something, times as datetimes and text as UTF-8 can carry it."""
+    """The struct's members that have a value, with times as datetimes and text that UTF-8 can encode."""
     present: dict[str, Any] = {}
     for name in _MEMBERS[kind]:
         value = members.get(name)
@@ -223,7 +223,7 @@ def _present(members: dict[str, Any], kind: type[msgspec.Struct], path: str) -> 
 
 
 def _time(value: object) -> datetime | None:
-    """A time of the wire: whatever msgspec reads, any other ISO 8601 (UTC if it has no zone), or epoch seconds."""
+    """A time: in any format of msgspec's, any other ISO 8601 (UTC without a zone), or epoch seconds."""
     moment = None
     if isinstance(value, str):
         try:
@@ -244,5 +244,5 @@ def _iso_time(text: str) -> datetime | None:
 
 
 def _clean(text: str) -> str:
-    """Text that UTF-8 can carry: JSON can spell half a surrogate pair, which becomes U+FFFD."""
+    """Text that UTF-8 can encode: a lone surrogate, which JSON can spell, becomes U+FFFD."""
     return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -1,1 +1,1 @@
-"""The configuration file → an immutable, checked `Config`; or every fault of the file, each with its line and path."""
+"""The configuration file → an immutable, validated `Config`, or all its faults, each with line and path."""

@@ -1,4 +1,4 @@
-"""What a configuration is once it is checked."""
+"""A configuration after validation."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from exporter.targets.target import Target
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """A whole configuration, checked.
+    """A complete, validated configuration.
 
     Attributes:
         targets: every account and region that the file names, in its order.
-        discovery: how to find more targets; None if the file does not ask for it.
+        discovery: how to find more targets; None if not configured.
         schedule: when targets are walked, and how far.
         budget: which jobs get series, and which are peers.
-        details: which details of jobs to ask for.
+        details: which details of jobs to read.
         aws: how to talk to AWS.
         digest: see `exporter.config.source.digest`.
     """

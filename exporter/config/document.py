@@ -1,7 +1,7 @@
-"""YAML → a document of plain values that knows where everything stands in the file.
+"""YAML → a document of plain values that remember their place in the file.
 
-Reads the events of libyaml and composes them itself: so every limit holds before anything is built, whatever the file
-holds, and nothing recurses deeper than `MAX_DEPTH`.
+Composes the document from libyaml's events, so that limits apply before anything is built, and nothing recurses deeper
+than `MAX_DEPTH`.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from yaml.reader import ReaderError
 from exporter.config.config import ConfigError
 
 MAX_NODES = 250_000
-"""Values and keys of a file, aliases unfolded; a text counts once more for every 100 characters. 10,000 targets with
-a role, an external id, labels and regions have 140,000."""
+"""The most values and keys in a file, with aliases expanded; a text counts once more for every 100 characters. 10,000
+targets with a role, an external id, labels and regions have 140,000."""
 
 MAX_DEPTH = 20
-"""Levels of nesting, aliases unfolded. The deepest key of the schema is on level 6."""
+"""The most levels of nesting, with aliases expanded. The deepest key of the schema is on level 6."""
 
 _LONGEST_NUMBER = 100
-"""Characters of a number, date or boolean. What is longer is text: converting it could take minutes."""
+"""The most characters of a number, date or boolean. Longer values stay text: converting them could take minutes."""
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # PyYAML can be built without libyaml, which is 8 times faster
 _TAG = "tag:yaml.org,2002:"
@@ -31,7 +31,7 @@ _SCALARS = {f"{_TAG}{name}" for name in ("null", "bool", "int", "float", "timest
 
 
 class Mark(Protocol):
-    """Where something stands in the file; all numbers from 0."""
+    """A position in the file, counted from 0."""
 
     index: int
     line: int
@@ -42,8 +42,8 @@ class Section(dict[str, Any]):
     """A mapping of the file.
 
     Attributes:
-        marks: where each of its keys stands.
-        texts: numbers, times and booleans among its values, as they are written.
+        marks: the position of each key.
+        texts: its numbers, times and booleans as written.
     """
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Section(dict[str, Any]):
 
 
 class Items(list[Any]):
-    """A list of the file; attributes as of a `Section`."""
+    """A list of the file; same attributes as `Section`."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -64,8 +64,8 @@ class Items(list[Any]):
 def compose(content: bytes, file: str, *, typed: bool = True) -> Any:  # noqa: ANN401 - whatever the file holds
     """The document in a file: a scalar, a `Section` or an `Items`; None if it is empty.
 
-    YAML 1.1 as PyYAML's safe loader reads it, with anchors and merge keys. But keys must be text and unique, and there
-    are no tags but those of scalars.
+    YAML 1.1 as PyYAML's safe loader reads it, with anchors and merge keys. But keys must be text and unique, and only
+    the tags of scalars are allowed.
 
     Args:
         content: the file's content.
@@ -73,7 +73,7 @@ def compose(content: bytes, file: str, *, typed: bool = True) -> Any:  # noqa: A
         typed: whether a plain scalar may be a number, boolean or time; if not, it is null or the text as written.
 
     Raises:
-        ConfigError: it is not UTF-8, not such YAML, or beyond a limit. Names the line and column.
+        ConfigError: it is not UTF-8, not such YAML, or exceeds a limit. Names the line and column.
     """
     try:
         content.decode()
@@ -89,22 +89,22 @@ def compose(content: bytes, file: str, *, typed: bool = True) -> Any:  # noqa: A
     raise ConfigError([f"{file}{fault}"])
 
 
-_INDENT = "the indentation fits none of the lines above; begin a line in the same column as its neighbours"
+_INDENT = "the indentation matches none of the lines above; start the line in the same column as its neighbours"
 
 _PROBLEMS = {
     "mapping values are not allowed in this context": (
-        "a key can't stand here; indent it like its neighbours, or put a text that has ': ' in it in quotes"
+        "a key is not allowed here; indent it like its neighbours, or quote a text that contains ': '"
     ),
     "did not find expected key": _INDENT,
     "did not find expected '-' indicator": _INDENT,
     "did not find expected ',' or ']'": "a ',' or the ']' of this list is missing",
     "did not find expected ',' or '}'": "a ',' or the '}' of this mapping is missing",
     "could not find expected ':'": "the ':' after a key is missing",
-    "block sequence entries are not allowed in this context": "a '- ' can't stand here; begin it on a line of its own",
+    "block sequence entries are not allowed in this context": "a '- ' is not allowed here; start it on its own line",
     "found character that cannot start any token": (
-        "a line can't be indented by tabs, nor a text begin with '@', '`' or '%'; use spaces or quotes"
+        "a tab, or a text that starts with '@', '`' or '%'; indent with spaces, and quote such a text"
     ),
-    "found unexpected end of stream": "a quote is never closed",
+    "found unexpected end of stream": "a quote is not closed",
 }
 """What libyaml says → what to do about it."""
 
@@ -112,7 +112,7 @@ _PROBLEMS = {
 def _explain(error: yaml.MarkedYAMLError) -> str:
     problem = _PROBLEMS.get(error.problem or "", error.problem)
     start = error.context_mark
-    # libyaml's mark of a context is where the mapping, list or text starts that the problem is in.
+    # libyaml's context mark is where the mapping, list or text with the problem starts.
     if problem == error.problem or start is None or error.problem_mark is None or start.line == error.problem_mark.line:
         return str(problem)
     return f"{problem} (see line {start.line + 1})"
@@ -170,7 +170,7 @@ class _Composer:
             raise _fault(event, f"the alias {event.anchor!r:.100} has no anchor before it")
         anchored = self._anchors[event.anchor]
         if anchored is None:
-            raise _fault(event, f"the alias {event.anchor!r:.100} stands inside the value that it refers to")
+            raise _fault(event, f"the alias {event.anchor!r:.100} is inside the value that it refers to")
         self._count(event, anchored.nodes, depth + anchored.height)
         return anchored.value
 
@@ -186,10 +186,10 @@ class _Composer:
     def _count(self, event: Any, nodes: int, depth: int) -> None:  # noqa: ANN401
         self._nodes += nodes
         if self._nodes > MAX_NODES:
-            raise _fault(event, f"the file has more than {MAX_NODES:,} values and keys, aliases unfolded")
+            raise _fault(event, f"the file has more than {MAX_NODES:,} values and keys, with aliases expanded")
         self._deepest = max(self._deepest, depth)
         if depth > MAX_DEPTH:
-            raise _fault(event, f"nested more than {MAX_DEPTH} levels deep, aliases unfolded")
+            raise _fault(event, f"nested more than {MAX_DEPTH} levels deep, with aliases expanded")
 
     def _sequence(self, depth: int) -> Items:
         items = Items()
@@ -208,11 +208,11 @@ class _Composer:
             value_event = next(self._events)
             if key == "<<" and event.implicit[0]:
                 if merged is not None:
-                    raise _fault(event, "the key '<<' stands in this mapping for the second time")
+                    raise _fault(event, "the key '<<' is in this mapping twice")
                 merged = _merged(value_event, self._value(value_event, depth))
                 continue
             if key in mapping:
-                raise _fault(event, f"the key {key!r:.100} stands in this mapping for the second time")
+                raise _fault(event, f"the key {key!r:.100} is in this mapping twice")
             mapping[key] = value = self._value(value_event, depth)
             mapping.marks[key] = event.start_mark
             if _is_converted(value_event, value):
@@ -250,7 +250,7 @@ class _Composer:
 
 
 def _is_converted(event: Any, value: Any) -> bool:  # noqa: ANN401
-    """Whether a value is no longer the text that stands in the file."""
+    """Whether a value differs from its text in the file."""
     return isinstance(event, yaml.ScalarEvent) and value is not None and not isinstance(value, str)
 
 
@@ -263,7 +263,7 @@ def _implicit_tag(text: str) -> str | None:
 
 
 def _merged(event: Any, value: Any) -> list[Section]:  # noqa: ANN401
-    """The mappings that a merge key names; the first that has a key gives its value."""
+    """The mappings that a merge key names; for each key, the first mapping that has it counts."""
     mappings = value if isinstance(value, Items) else [value]
     for mapping in mappings:
         if not isinstance(mapping, Section):

@@ -10,7 +10,7 @@ DURATION = f"({_PART}){{1,6}}"
 """Regular expression of a duration."""
 
 MAX_DURATION = 36500 * 86400.0
-"""A century: what goes back beyond the calendar would only fail at a walk."""
+"""A century: a time before the calendar begins would fail only at a walk."""
 
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0, "w": 604800.0}
 
@@ -30,7 +30,7 @@ def seconds(value: object) -> float:
 
 
 def parse_duration(value: object) -> float:
-    """As `seconds`, but the `ValueError` names the value, too."""
+    """Like `seconds`, but the `ValueError` also names the value."""
     try:
         return seconds(value)
     except ValueError as error:

@@ -1,4 +1,4 @@
-"""A configuration as it is in use → YAML for people, without secrets. Pure."""
+"""The configuration in use → YAML for people, without secrets. Pure."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from exporter.config.config import Config
 from exporter.scrub import scrub
 
 REMOVED = "(removed)"
-"""Stands for a secret."""
+"""Replaces a secret."""
 
 MAX_TARGETS = 1000
-"""Targets that are listed; writing YAML takes a millisecond for each three."""
+"""The most targets that are listed; writing three as YAML takes a millisecond."""
 
 _SECRET = frozenset({"external_id"})
 
 _KEYS = {"schedule": "poll", "budget": "job_series", "digest": "sha256"}
-"""What the file calls the sections that have another name in `Config`."""
+"""The names in the file of fields that `Config` names differently."""
 
 
 def effective(config: Config) -> str:
     """The configuration in use, defaults included, as YAML; times are in seconds.
 
-    External ids are replaced, and so are user, password and query of a URL.
+    External ids are replaced, and the user, password and query of URLs.
     """
     sections = to_builtins(dataclasses.replace(config, targets=config.targets[:MAX_TARGETS]))
     document = {_KEYS.get(name, name): section for name, section in sections.items()}
@@ -37,8 +37,8 @@ def effective(config: Config) -> str:
     return scrub(note + yaml.safe_dump(_public(document), sort_keys=False, allow_unicode=True, width=100))
 
 
-def _public(value: Any) -> Any:  # noqa: ANN401 - a tree of what YAML knows
-    """The value without secrets, and without what is empty."""
+def _public(value: Any) -> Any:  # noqa: ANN401 - a tree of YAML's types
+    """The value without secrets and empty members."""
     if isinstance(value, Mapping):
         public = {key: REMOVED if key in _SECRET and each else _public(each) for key, each in value.items()}
         return {key: each for key, each in public.items() if each not in (None, "", [], {})}

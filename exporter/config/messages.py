@@ -21,10 +21,10 @@ KeyPath = tuple[str | int, ...]
 """``("targets", 1, "regions")`` is ``targets[1].regions`` in messages."""
 
 MAX_FAULTS = 100
-"""Faults that are reported, in the order of the file; of the rest only the number."""
+"""The most faults that are reported, in the order of the file; the rest are only counted."""
 
 _LONGEST_GUESS = 64
-"""Characters of names that are compared to propose one: comparing long texts takes the square of their length."""
+"""The most characters of a name for which a similar one is suggested: the comparison takes quadratic time."""
 
 _NO_VALUE = "has no value; write one, or leave the key out"
 
@@ -54,14 +54,14 @@ _TEXTS = {
 
 
 class Faults:
-    """Collects the faults of a file. Of several at one path, the first one is reported.
+    """Collects the faults of a file. If a path has several, the first is reported.
 
     Args:
         file: the file's name.
-        document: as written in the file, before `exporter.config.variables`: a message quotes nothing else, so that
-            the value of an environment variable, which may be a secret, never stands in one.
+        document: as written in the file, before `exporter.config.variables`. Messages quote only this, never the value
+            of an environment variable, which may be a secret.
         root: the schema of the whole file.
-        secret: whether the value at a path must not be quoted.
+        secret: returns whether the value at a path must not be quoted.
 
     Attributes:
         document: as above.
@@ -86,23 +86,23 @@ class Faults:
         self._found.setdefault(path, text)
 
     def add_invalid(self, error: ValidationError) -> None:
-        """Add all that pydantic found."""
+        """Add all faults that pydantic found."""
         for details in error.errors(include_url=False):
             path: KeyPath = details["loc"]
             if path and path[-1] == "[key]":
                 path = path[:-1]
-            elif details["type"] == "too_short" and self.written(path):  # only because nothing in it is valid
+            elif details["type"] == "too_short" and self.written(path):  # empty as no entry is valid
                 continue
             self._found.setdefault(path, details)
             self._spoilt.add(path[:2])
         for path, fault in list(self._found.items()):
-            if isinstance(fault, dict) and fault["type"] == "extra_forbidden":  # the one that was meant is not missing
+            if isinstance(fault, dict) and fault["type"] == "extra_forbidden":  # misspelt, not missing
                 meant = self._found.get((*path[:-1], _nearest(path[-1], _keys(self._root, path)) or ""))
                 if isinstance(meant, dict) and meant["type"] == "missing":
                     del self._found[*path[:-1], str(meant["loc"][-1])]
 
     def written(self, path: KeyPath) -> Any:  # noqa: ANN401
-        """What the file has at a path; None if there is nothing."""
+        """The value in the file at a path; None if there is none."""
         value = self.document
         for part in path:
             try:
@@ -112,11 +112,11 @@ class Faults:
         return value
 
     def is_spoilt(self, *section: str | int) -> bool:
-        """Whether pydantic found faults in a section, named by the first two parts of its path."""
+        """Whether pydantic found faults in a section, given by the first two parts of its path."""
         return section in self._spoilt
 
     def quote(self, path: KeyPath, default: object = None) -> str:
-        """What the file has at a path, shortened, as a literal; `default` in its place if there is nothing."""
+        """The value in the file at a path, shortened, as a literal; `default` if there is none."""
         if self._secret(path):
             return "the value"
         value = self.written(path)
@@ -142,7 +142,7 @@ class Faults:
         return f"{place}: {spell(path)}{': ' if path else ''}{text}"
 
     def _mark(self, path: KeyPath) -> Mark | None:
-        """Where a path stands, or the section that it is missing in; None for the whole file."""
+        """The position of a path, or of the section that lacks it; None for the whole file."""
         value, mark = self.document, None
         for part in path:
             try:
@@ -167,10 +167,10 @@ class Faults:
 
 
 def not_a_region(name: str, known: Collection[str]) -> str:
-    """What to say after a text that is not `exporter.config.schema.is_region`."""
+    """The message, after the value, for a text that is not `exporter.config.schema.is_region`."""
     short = [other for other in known if len(other) <= _LONGEST_GUESS]
     near = difflib.get_close_matches(name[:_LONGEST_GUESS].lower().replace("_", "-"), short)
-    nearest = max(near, key=lambda other: sorted(other) == sorted(name), default=None)  # letters swapped at best
+    nearest = max(near, key=lambda other: sorted(other) == sorted(name), default=None)  # prefer swapped letters
     if nearest is not None:
         return (
             f"is not an AWS region; did you mean {nearest!r}? If it is newer than this exporter, add it to "
@@ -182,7 +182,7 @@ def not_a_region(name: str, known: Collection[str]) -> str:
 
 
 def _hint(kind: str, written: object) -> str:
-    """How to write as a list or mapping what the file has in its place; empty if that is not plain."""
+    """How to rewrite the value as a list or mapping; empty if that is not obvious."""
     if kind in {"list_type", "tuple_type"}:
         if isinstance(written, dict):
             return "; begin each entry with '- '" if written else ""
@@ -195,14 +195,14 @@ def _hint(kind: str, written: object) -> str:
 
 
 def _unknown_key(section: Any, path: KeyPath) -> str:  # noqa: ANN401 - a model
-    """Propose the nearest of the keys that the schema has there."""
+    """Suggest the most similar key of the schema there."""
     keys = _keys(section, path)
     nearest = _nearest(path[-1], keys)
     return f"unknown key; did you mean {nearest!r}?" if nearest else f"unknown key; the keys here are {', '.join(keys)}"
 
 
 def _keys(section: Any, path: KeyPath) -> list[str]:  # noqa: ANN401 - a model
-    """The keys that the schema has beside a path."""
+    """The keys that the schema allows at the level of a path."""
     for part in path[:-1]:
         if isinstance(part, str):
             section = _section(_fields(section)[part].annotation)
@@ -210,7 +210,7 @@ def _keys(section: Any, path: KeyPath) -> list[str]:  # noqa: ANN401 - a model
 
 
 def _nearest(key: str | int, keys: Collection[str]) -> str | None:
-    """The key that was probably meant."""
+    """The key that was probably intended."""
     text = str(key)[:_LONGEST_GUESS]
     near = difflib.get_close_matches(text, keys, n=1) or [each for each in keys if each.endswith(f"_{text}")]
     return near[0] if near else None
@@ -239,19 +239,19 @@ def _spell_key(key: str) -> str:
 
 
 class Written(str):
-    """A scalar as it stands in the file, where it is no text."""
+    """A scalar other than text, as written in the file."""
 
     __slots__ = ()
 
 
 def _as_written(parent: Any, key: str | int, value: object) -> object:  # noqa: ANN401 - a section, a list or neither
-    """A value of a section or list, or how it is written if it is a number, time or boolean."""
+    """A value of a section or list; numbers, times and booleans as written."""
     texts = getattr(parent, "texts", {})
     return Written(texts[key]) if key in texts else value
 
 
 class _Quote(reprlib.Repr):
-    """`repr` that takes no more time and room for a large value than for a small one, with YAML's names of scalars."""
+    """A `repr` of bounded time and size, with YAML's names for scalars."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -260,7 +260,7 @@ class _Quote(reprlib.Repr):
     def repr_bool(self, value: bool, _: int) -> str:
         return "true" if value else "false"
 
-    def repr_NoneType(self, _: None, __: int) -> str:  # noqa: N802 - found by the name of the type, as those below
+    def repr_NoneType(self, _: None, __: int) -> str:  # noqa: N802 - reprlib calls these by the type's name
         return "null"
 
     def repr_date(self, value: date, _: int) -> str:

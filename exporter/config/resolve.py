@@ -1,4 +1,4 @@
-"""A configuration file's text → `Config`: what it takes more than one key, or more than the file, to know."""
+"""A configuration file's text → `Config`: checks that need several keys, or more than the file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DefaultRegion = Callable[[str | None], str | None]
 AWS configuration can't be read."""
 
 MAX_LABELS = 100
-"""Different names of labels in a file: each of them is on every series."""
+"""The most label names in a file: each is on every series."""
 
 _ORGANIZATIONS: KeyPath = ("discovery", "organizations")
 
@@ -46,10 +46,10 @@ def load(
     Args:
         text: the file's content.
         file: its name, for messages.
-        environ: the variables that ``${NAME}`` in a value refers to.
+        environ: the variables for ``${NAME}`` in values.
         default_region: for targets without regions; asked once per profile.
-        known_regions: AWS regions. Others are faults unless ``aws.extra_regions`` has them. If empty, only the form of
-            a region's name is checked.
+        known_regions: AWS regions. Others are faults unless listed in ``aws.extra_regions``. If empty, only the form
+            of a region's name is checked.
 
     Raises:
         ConfigError: with every fault of the file, up to `exporter.config.messages.MAX_FAULTS`.
@@ -91,7 +91,7 @@ _Entries = dict[KeyPath, schema.Entry]
 
 
 def _sections(checked: schema.File) -> tuple[_Entries, schema.Organizations | None]:
-    """The targets of a file by path, and what discovery it asks for; without either, one target."""
+    """The targets of a file by path, and its discovery; if it has neither, one default target."""
     organizations = checked.discovery.organizations if checked.discovery else None
     if checked.targets is None:
         return {} if organizations else {("targets",): schema.Entry()}, organizations
@@ -103,7 +103,7 @@ def _valid_sections(
     known_regions: Collection[str],
     faults: Faults,
 ) -> tuple[_Entries, schema.Organizations | None]:
-    """The same of a file with faults, without the sections that have any: so that it gets all its faults at once."""
+    """The same for a file with faults, without the faulty sections, so that all faults are reported at once."""
     organizations, entries = None, _Entries()
     match document:
         case {"discovery": {"organizations": dict(section)}} if not faults.is_spoilt(*_ORGANIZATIONS):
@@ -114,7 +114,7 @@ def _valid_sections(
                 if not faults.is_spoilt("targets", index):
                     entries["targets", index] = schema.Entry.model_validate(section or {}, context=known_regions)
         case dict() if document.get("targets") is None and not document.get("discovery"):
-            if document.keys() <= schema.File.model_fields.keys():  # an unknown one may mean targets
+            if document.keys() <= schema.File.model_fields.keys():  # an unknown key may be a misspelt targets
                 entries["targets",] = schema.Entry()
     return entries, organizations
 
@@ -136,7 +136,7 @@ def _extra_regions(document: Any) -> list[str]:  # noqa: ANN401 - whatever the f
 def _label_names(
     entries: Iterable[schema.Entry], organizations: schema.Organizations | None, faults: Faults
 ) -> list[str]:
-    """The names of all labels: every target has each of them, so that its series have the same labels."""
+    """All label names. Every target gets all of them, so that all series have the same labels."""
     watched: list[schema.Watched] = [*entries, *([organizations] if organizations else [])]
     names = sorted({name for one in watched for name in one.labels or ()})
     if len(names) > MAX_LABELS:
@@ -147,14 +147,14 @@ def _label_names(
 
 
 class _Resolver:
-    """Makes targets of entries that are valid in themselves; adds the faults that it takes more to see.
+    """Turns valid entries into targets, and adds faults that only show across entries.
 
     Args:
-        faults: gets the faults.
+        faults: collects the faults.
         default_region: as in `load`.
         known_regions: as in `load`, with those of ``aws.extra_regions``.
         environ: as in `load`.
-        label_names: those that every target is to have.
+        label_names: the names that every target gets.
     """
 
     def __init__(
@@ -243,7 +243,7 @@ class _Resolver:
         return tuple([(name, labels.get(name, "")) for name in self._label_names])
 
     def _regions(self, path: KeyPath, entry: schema.Watched) -> tuple[str, ...]:
-        """The regions of an entry, or the one that goes with its credentials; empty, with a fault, if there is none."""
+        """The regions of an entry, or its default region; empty, with a fault, if there is none."""
         if entry.regions is not None:
             return entry.regions
         try:
@@ -262,14 +262,14 @@ class _Resolver:
         return ()
 
     def _source(self, path: KeyPath, entry: schema.Watched, region: str) -> str:
-        """Where a default region comes from."""
+        """The source of a default region."""
         for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
             if self._environ.get(name) == region:
                 return f"the environment variable {name}"
         return f"the profile {self._faults.quote((*path, 'profile'))}" if entry.profile else "the AWS configuration"
 
     def _as_written(self, path: KeyPath, entry: schema.Watched, text: str) -> str:
-        """A text that may name the profile, on one line; the profile as the file has it."""
+        """A text on one line, with the profile named as in the file."""
         if entry.profile:
             text = text.replace(entry.profile, str(self._faults.written((*path, "profile"))))
         return " ".join(text.split())
@@ -279,7 +279,7 @@ _PARTITIONS = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
 
 
 def _partition(region: str) -> str | None:
-    """The partition of a region; None if its name does not tell."""
+    """The partition of a region; None if the name does not say."""
     if "-iso" in region or region.startswith("eusc-"):
         return None
     return next((partition for start, partition in _PARTITIONS.items() if region.startswith(start)), "aws")

@@ -1,7 +1,7 @@
-"""What a configuration file may hold: one pydantic model per section.
+"""The schema of a configuration file: one pydantic model per section.
 
-Patterns are pydantic's own, whose regular expressions take time linear in the text. A validator's `ValueError` says
-what is wrong with a value, without the value: `exporter.config.messages` puts it in front as the file has it.
+Patterns use pydantic's regular expressions, which take linear time. A validator's `ValueError` says what is wrong
+without the value: `exporter.config.messages` puts the value as written in front.
 """
 
 from __future__ import annotations
@@ -53,20 +53,20 @@ PATTERNS = {
 
 
 UNKNOWN_REGION = "unknown_region"
-"""Type of the error of a text that is not `is_region`; its context has the `known` regions."""
+"""Error type for a text that is not `is_region`; the context has the `known` regions."""
 
 
 NO_VALUE = "no_value"
-"""Type of the error of a key with nothing behind it."""
+"""Error type for a key without a value."""
 
 
 def is_region(name: str, known: Collection[str]) -> bool:
-    """Whether a text is one of the known regions or, if there are none, looks like a region."""
+    """Whether a text is a known region or, if none are known, looks like a region."""
     return name in known if known else re.fullmatch(REGION, name) is not None
 
 
 def _check_region(name: str, info: ValidationInfo[Collection[str]]) -> str:
-    """The context of the validation is the known regions."""
+    """Reject unknown regions; `info.context` holds the known ones."""
     known = info.context or ()
     if not is_region(name, known):
         raise PydanticCustomError(UNKNOWN_REGION, "is not a region", {"known": known})
@@ -111,7 +111,7 @@ def _check_label(name: str) -> str:
 
 
 def _not_blank(value: object) -> object:
-    """For values that narrow down what is watched, and as whom: a templating tool may have left one blank."""
+    """Reject an empty value of a key that limits what is watched, or as whom: a template may have left it blank."""
     if value is None:
         raise PydanticCustomError(NO_VALUE, "has no value")
     return value
@@ -128,7 +128,7 @@ def _check_url(text: str) -> str:
     try:
         parts = urlsplit(text)
         good = parts.hostname and parts.port != 0 and not re.search(r"\s", text)
-    except ValueError:  # a port or an IPv6 address that is none
+    except ValueError:  # an invalid port or IPv6 address
         good = False
     if not good:
         raise ValueError(f"is not {PATTERNS[URL]}")
@@ -136,7 +136,7 @@ def _check_url(text: str) -> str:
 
 
 def tag_label(key: str) -> str:
-    """The name of the label that a tag's value is shown in."""
+    """The name of the label that holds a tag's value."""
     return TAG_PREFIX + re.sub(r"[^a-zA-Z0-9_]", "_", key)
 
 
@@ -320,7 +320,7 @@ class Aws(Section):
 
 
 class File(Section):
-    """The whole file, but for keys that begin with ``x-``: these are for anchors, and may hold anything."""
+    """The whole file, except keys that begin with ``x-``, which are for anchors and may hold anything."""
 
     model_config = ConfigDict(json_schema_extra={"patternProperties": {"^x-": {}}})
 

@@ -12,10 +12,10 @@ from exporter.config.config import ConfigError
 CONFIG_FLAG = "--config.file"
 
 MAX_BYTES = 4 * 1024 * 1024
-"""A configuration file with 10,000 targets has 2 MB."""
+"""The most bytes of a configuration file. One with 10,000 targets has 2 MB."""
 
 READ_TIMEOUT = 10.0
-"""Seconds that reading it may take, for those who put it under a deadline: a network disk can hang."""
+"""Seconds to read a file, for callers with a deadline: a network disk can hang."""
 
 _KINDS = {
     stat.S_IFDIR: "a directory",
@@ -25,11 +25,11 @@ _KINDS = {
 }
 
 
-class Unusable(Exception):  # noqa: N818 - of a file, not of a program
-    """A file can't be used; the text says why, without its name.
+class Unusable(Exception):  # noqa: N818 - about a file, not a program
+    """A file can't be used; the text says why, without the file's name.
 
     Attributes:
-        missing: whether another file is probably meant.
+        missing: whether the user probably meant another file.
     """
 
     def __init__(self, fault: str, *, missing: bool = False) -> None:
@@ -43,7 +43,7 @@ def read(file: str, flag: str = CONFIG_FLAG, read: Callable[[str], bytes] | None
     Args:
         file: its name.
         flag: for the message.
-        read: reads it; `content` unless given.
+        read: reads the file; None for `content`.
 
     Raises:
         ConfigError: instead of `Unusable`.
@@ -58,7 +58,7 @@ def read(file: str, flag: str = CONFIG_FLAG, read: Callable[[str], bytes] | None
 
 
 def content(file: str) -> bytes:
-    """The content of a file. Refuses a pipe or device unread; a network disk can still block.
+    """The content of a file. Refuses pipes and devices without reading them; a network disk can still block.
 
     Raises:
         Unusable: it can't be read, is not a regular file, or is larger than `MAX_BYTES`.
@@ -74,7 +74,7 @@ def content(file: str) -> bytes:
             os.close(descriptor)
     except OSError as error:
         raise Unusable(f"can't be read: {error.strerror}", missing=isinstance(error, FileNotFoundError)) from error
-    except ValueError as error:  # a name with a null character
+    except ValueError as error:  # the name has a null character
         raise Unusable("can't be read: that is no file name") from error
     if len(found) > MAX_BYTES:
         raise Unusable(f"is larger than {MAX_BYTES // 1024**2} MiB")

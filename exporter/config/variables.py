@@ -9,23 +9,22 @@ from typing import Any
 from exporter.config.messages import Faults, KeyPath
 
 MAX_CHARACTERS = 4 * 1024 * 1024
-"""Length of all values that hold a variable, together: a file can name a long one a million times."""
+"""The most characters of all values with variables together: a file can name a long one a million times."""
 
 _VARIABLE = re.compile(r"\$(\$)?\{(?:([A-Za-z_][A-Za-z0-9_]*)\})?")
-"""``$${`` that escapes, or ``${`` with the name of a variable; the name is missing where a fault is."""
+"""The escape ``$${``, or ``${`` and a variable's name; without the name it is a fault."""
 
 
 def substitute(document: Any, environ: Mapping[str, str], faults: Faults) -> Any:  # noqa: ANN401 - whatever it holds
     """A copy of a document, in plain dicts and lists, with environment variables in place of ``${NAME}``.
 
-    Every text but the keys is looked at; ``$${`` stands for ``${``. What a variable holds is neither YAML nor
+    Substitutes in every text except keys; ``$${`` stands for ``${``. A variable's value is not parsed as YAML and not
     substituted again.
 
     Args:
         document: as written in the file.
         environ: the environment.
-        faults: gets a fault for each value with a variable that is missing or can't be used; the value then stays as it
-            is written.
+        faults: collects a fault for each value with a missing or unusable variable; the value then stays as written.
     """
     return _Substitution(environ, faults).copy(document, ())
 
@@ -53,7 +52,7 @@ class _Substitution:
         names = [name for escaped, name in _VARIABLE.findall(text) if not escaped]
         if "" in names:
             raise ValueError(
-                f"{text!r:.100} has '${{' without a name and '}}' after it; write ${{NAME}}, or $${{ for ${{ itself"
+                f"{text!r:.100} has '${{' without a name and '}}'; write ${{NAME}}, or $${{ for a literal ${{"
             )
         missing = list(dict.fromkeys(name for name in names if name not in self._environ))
         if missing:
@@ -64,6 +63,6 @@ class _Substitution:
         value = _VARIABLE.sub(lambda match: match[0][1:] if match[1] else self._environ[match[2]], text)
         try:
             value.encode()
-        except UnicodeEncodeError:  # an environment variable can hold any bytes; the cause would quote them
+        except UnicodeEncodeError:  # the variable holds other bytes, which the cause would quote
             raise ValueError(f"{text!r:.100} is not UTF-8 text once its variables are in place") from None
         return value
