@@ -90,9 +90,7 @@ TOO_DEEP = "nested more than 20 levels deep, with aliases expanded"
         pytest.param("a: !!int ''", "1:4: '' is not a valid int", id="int"),
         pytest.param("a: !!float x", "1:4: 'x' is not a valid float", id="float"),
         pytest.param("a: &me [*me]", "1:9: the alias 'me' is inside the value that it refers to", id="loop"),
-        pytest.param(
-            "&me {<<: *me}", "1:10: the alias 'me' is inside the value that it refers to", id="merge-loop"
-        ),
+        pytest.param("&me {<<: *me}", "1:10: the alias 'me' is inside the value that it refers to", id="merge-loop"),
         pytest.param(BOMB, f"6:14: {TOO_MANY}", id="billion-laughs"),
         pytest.param(f"[&a {'x' * 3_000_000}{', *a' * 100}]", f"1:3000035: {TOO_MANY}", id="long-text-repeated"),
         pytest.param(
