@@ -1,7 +1,7 @@
-# Every target does its own set-up: it needs only Python 3.11 or newer and make.
-# `make test` also needs the tools below, and installs them where it may.
+# Every target sets up what it needs, given Python 3.11 or newer and make.
+# `make test` also fetches the Debian packages below, if it may.
 
-# "3.13 /usr/bin/python3.13" for each Python from 3.11 on that starts, newest first; pyenv's are found, too.
+# "3.13 /usr/bin/python3.13" for each Python from 3.11 on that starts, newest first, pyenv's included.
 PYTHONS := $(shell for minor in 15 14 13 12 11; do \
 	for python in python3.$$minor $${PYENV_ROOT:-$$HOME/.pyenv}/versions/3.$$minor.*/bin/python3 python3; do \
 		[ "$$($$python -c 'import sys, ensurepip; print(sys.version_info[1])' 2>/dev/null)" = $$minor ] \
@@ -13,7 +13,7 @@ version = $(firstword $(subst :, ,$(1)))
 venv = .venv-$(call version,$(1))
 # Programs among the tests, which import from where pytest does.
 tests = PYTHONPATH=tests $(call venv,$(NEWEST))/bin/python
-# A file's tests stay together, as they share what is dear to start.
+# A file's tests run in one process, because they share what is slow to start.
 pytest = $(call venv,$(1))/bin/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile
 ifeq ($(NEWEST),)
 $(error Python 3.11 or newer is needed, with its venv module)
@@ -42,7 +42,7 @@ demo: $(call venv,$(NEWEST))/installed ## Run against a simulated Bedrock; needs
 run: $(call venv,$(NEWEST))/installed ## Run against AWS as config.yaml says; FLAGS="..." adds flags
 	@exec $(call venv,$(NEWEST))/bin/bedrock-customization-exporter $(FLAGS)
 
-test: announce $(call venv,$(NEWEST))/tested packages ## Lint; fast tests on the oldest Python here, all but the browser's on the newest
+test: announce $(call venv,$(NEWEST))/tested packages ## Lint, the fast tests on the oldest Python here, and all but the browser tests on the newest
 	@$(MAKE) --no-print-directory lint $(if $(filter-out $(NEWEST),$(OLDEST)),test-unit-oldest)
 	$(call pytest,$(NEWEST)) -m "not browser" $(PYTEST_FLAGS)
 
@@ -52,7 +52,7 @@ announce:
 test-unit: $(call venv,$(NEWEST))/tested ## The fast tests only
 	$(call pytest,$(NEWEST)) -m "not e2e" $(PYTEST_FLAGS)
 
-# What is written beside the package, and what needs the tools of the end-to-end tests, is the same on every Python.
+# Leaves out what is the same on every Python: the chart, the docs, and tests that need the end-to-end tools.
 test-unit-oldest: $(call venv,$(OLDEST))/tested
 	$(call pytest,$(OLDEST)) -m "not e2e" --ignore=tests/e2e --ignore=tests/browser --ignore-glob='tests/test_chart_*' --ignore=tests/test_docs.py --ignore=tests/test_alerts.py $(PYTEST_FLAGS)
 
@@ -68,10 +68,10 @@ bench: $(call venv,$(NEWEST))/tested ## Cost of a walk and of a scrape, against 
 soak: $(call venv,$(NEWEST))/tested ## Months of uptime in minutes: whether memory, threads or connections pile up
 	$(tests) -m reliability.soak $(FLAGS)
 
-delays: $(call venv,$(NEWEST))/tested ## How long a scrape waits at worst while others do what they should not
+delays: $(call venv,$(NEWEST))/tested ## The longest wait of a scrape while other clients misbehave
 	$(tests) -m reliability.delays
 
-signal-quality: $(call venv,$(NEWEST))/tested packages ## The alerts over simulated weeks: what they tell, and what they miss
+signal-quality: $(call venv,$(NEWEST))/tested packages ## The alerts over simulated weeks: what they catch, and what they miss
 	$(tests) -m signal_quality --json monitoring/signal_quality.json $(FLAGS)
 
 lint: $(call venv,$(NEWEST))/tested ## Style, types, and the direction of imports
@@ -80,7 +80,7 @@ lint: $(call venv,$(NEWEST))/tested ## Style, types, and the direction of import
 	$(call venv,$(NEWEST))/bin/mypy
 	$(call venv,$(NEWEST))/bin/lint-imports --no-logo
 
-docs: $(call venv,$(NEWEST))/tested ## Write all that is generated: pages, rules, dashboards, parts of the chart
+docs: $(call venv,$(NEWEST))/tested ## Regenerate pages, rules, dashboards and parts of the chart
 	$(call venv,$(NEWEST))/bin/python -m tools
 	$(tests) -m reliability.page
 
@@ -89,17 +89,17 @@ dist: $(call venv,$(NEWEST))/tested ## The sdist and the wheel, checked and trie
 	$(uv) build --quiet --build-constraints=packaging/build.lock --require-hashes --out-dir=dist
 	DIST=dist $(call venv,$(NEWEST))/bin/python -m pytest tests/e2e/test_dist.py $(PYTEST_FLAGS)
 
-image: ## The container image; ENGINE=podman has it built by another than Docker
+image: ## The container image; ENGINE=podman builds it with podman
 	$(ENGINE) build --pull --build-context="$$(sed -nE 's/^FROM (([^@]+)@.+)/\2=docker-image:\/\/\1/p' packaging/base/Dockerfile)" --tag localhost/bedrock-customization-exporter .
 
-audit: $(call venv,$(NEWEST))/tested ## Known weaknesses of the pinned dependencies; asks PyPI
+audit: $(call venv,$(NEWEST))/tested ## Known vulnerabilities of the pinned dependencies, from PyPI
 	$(call venv,$(NEWEST))/bin/pip-audit --progress-spinner=off --strict --require-hashes --disable-pip --requirement=packaging/requirements.lock
 
-lock: $(call venv,$(NEWEST))/tested ## Pin anew what the image is made from
+lock: $(call venv,$(NEWEST))/tested ## Update the pinned dependencies of the image and the build
 	$(LOCK) --output-file=packaging/requirements.lock pyproject.toml
 	sed -nE '/^requires = /{s/^requires = \["(.+)"\]$$/\1/; s/", "/\n/gp}' pyproject.toml | $(LOCK) --output-file=packaging/build.lock -
 
-version: ## Set the version wherever it stands: make version VERSION=1.2.3
+version: ## Set the version everywhere: make version VERSION=1.2.3
 	$(if $(VERSION),,$(error VERSION is missing: make version VERSION=1.2.3))
 	sed -i -E 's/^(__version__ = ").+"/\1$(VERSION)"/' exporter/__init__.py
 	sed -i -E 's/^((ARG )?VERSION=).+/\1$(VERSION)/' Dockerfile docs/install.md
@@ -114,18 +114,20 @@ packages:
 		case $${tool#*=} in prometheus*) unpacked="$$unpacked $${tool#*=}";; *) missing="$$missing $${tool#*=}";; esac; \
 	done; \
 	[ -z "$$missing$$unpacked" ] && exit 0; \
+	command -v apt-get >/dev/null || { echo "the end-to-end tests need programs of these Debian packages, and there is no apt-get here:$$missing$$unpacked; put them on the PATH, or run make test-unit" >&2; exit 1; }; \
 	root=; [ "$$(id -u)" = 0 ] || root="sudo -n"; \
+	$$root true 2>/dev/null || { echo "the end-to-end tests need these Debian packages:$$missing$$unpacked; run sudo make packages once to fetch them, or run make test-unit" >&2; exit 1; }; \
 	echo "fetching from Debian:$$missing$$unpacked"; \
 	$$root apt-get update -qq && \
 	{ [ -z "$$missing" ] || $$root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null; } && \
 	{ [ -z "$$unpacked" ] || { mkdir -p $(DEBIAN) && cd $(DEBIAN) && apt-get download -qq -o APT::Sandbox::User=root $$unpacked && \
 		for file in *.deb; do dpkg-deb --extract $$file . && rm $$file; done; }; } \
-		|| { echo "the tests need these Debian packages:$$missing$$unpacked" >&2; exit 1; }
+		|| { echo "could not fetch these Debian packages, which the end-to-end tests need:$$missing$$unpacked; make test-unit runs without them" >&2; exit 1; }
 
-clean: ## Remove what the targets above made
+clean: ## Remove everything that the targets above created
 	rm -rf .venv-3.* $(DEBIAN) build dist *.egg-info .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 
-# Virtual environments, made anew when pyproject.toml has changed: the newest Python's has everything, the oldest's
+# Virtual environments, updated when pyproject.toml has changed: the newest Python's has everything, the oldest's only
 # what the fast tests need.
 $(call venv,$(NEWEST))/installed: pyproject.toml
 	@echo "setting up Python $(call version,$(NEWEST)): fetches 25 MB, takes under a minute"

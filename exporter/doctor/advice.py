@@ -1,4 +1,4 @@
-"""What to do about a problem, as exactly as AWS's own words allow. Pure."""
+"""What to do about a problem, as precisely as AWS's message allows. Pure."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ class Step(NamedTuple):
 
 
 _BY_AWS = re.compile(r"AccessDenied|NotAuthorized|UnauthorizedOperation|not authorized")
-"""The words of AWS's own refusals. Others that answer 403, such as a proxy, say something else."""
+"""Words of AWS's own refusals. A proxy that answers 403 uses others."""
 
 _ACTIONS: dict[DetailKind, str] = {"details": GET_JOB, "tags": LIST_TAGS}
 
 _UNKNOWN_KEY = re.compile(r"InvalidClientTokenId|UnrecognizedClientException")
-"""The codes for unknown keys: made up, deleted, or of an account that has not enabled the region."""
+"""Codes for unknown keys: invented, deleted, or of an account that has not enabled the region."""
 
 _EXPLICIT = re.compile(r"with an explicit deny in an? ([A-Za-z -]+?(?:policy|boundary))(?:: (arn:[^\s;]+[^\s;.]))?")
 _IMPLICIT = re.compile(r"because no ([A-Za-z -]+?) allows the \S+ action")
@@ -40,7 +40,7 @@ _CALLER = re.compile(r"User: (arn:\S+) is not authorized")
 
 
 def steps(seen: Seen, problem: Problem) -> tuple[Step, ...]:
-    """What to do about a problem of a target; nothing if its message already says all that is known."""
+    """What to do about a target's problem; empty if its message already says everything."""
     message, target = problem.message, seen.target
     if text := _beyond_policies(seen, message):
         return (Step(text),)
@@ -51,7 +51,7 @@ def steps(seen: Seen, problem: Problem) -> tuple[Step, ...]:
             return _allow_role(seen, problem)
         case FailureReason.UNSUPPORTED_REGION:
             where = f"{target.region} from the regions of {target.name}"
-            text = f"Remove {where}, or leave it: the exporter then asks once an hour, and no alert fires for it."
+            text = f"Remove {where}, or leave it: the exporter then checks once an hour, and no alert fires for it."
             return (Step(text),)
         case FailureReason.CREDENTIALS if _UNKNOWN_KEY.search(message):
             text = f"If these credentials work in other regions, enable {target.region} for their account."
@@ -61,7 +61,7 @@ def steps(seen: Seen, problem: Problem) -> tuple[Step, ...]:
 
 
 def _beyond_policies(seen: Seen, message: str) -> str:
-    """What to do about a refusal that no policy can lift; empty if it is not one."""
+    """What to do about a refusal that no policy can fix; empty if it is not one."""
     name, region = seen.target.name, seen.target.region
     if "RegionDisabledException" in message:
         account = f"account {found[1]}" if (found := _DISABLED_FOR.search(message)) else "the account"
@@ -109,7 +109,7 @@ def _allow_role(seen: Seen, problem: Problem) -> tuple[Step, ...]:
 
 
 def _other_policy(message: str, statement: iam.Statement | None) -> tuple[Step, ...]:
-    """What to do if AWS names a policy that is neither one of the caller nor a trust policy; else nothing."""
+    """What to do if AWS names a policy other than the caller's or a trust policy; otherwise empty."""
     if denied := _EXPLICIT.search(message):
         arn = f" {denied[2]}" if denied[2] else ""
         return (Step(f"Remove the denial from the {denied[1]}{arn}; no other policy can override it."),)
@@ -119,7 +119,7 @@ def _other_policy(message: str, statement: iam.Statement | None) -> tuple[Step, 
 
 
 def _permission(seen: Seen, problem: Problem) -> iam.Statement | None:
-    """What allows the list, or the details or the tags of a job, that was denied; None if something else was."""
+    """The statement that allows the denied list, details or tags; None if something else was denied."""
     if seen.listed is problem:
         return seen.permission
     actions = [_ACTIONS[kind] for kind, answer in seen.details if answer is problem]
@@ -134,7 +134,7 @@ def _denied_caller(message: str) -> str | None:
 
 
 def _lister(seen: Seen) -> str:
-    """The principal that lists, as a policy names it."""
+    """The principal that calls the list, as a policy names it."""
     if seen.target.assume_role is not None:
         return seen.target.assume_role.role_arn
     return iam.principal(seen.identity) if isinstance(seen.identity, str) else "the exporter's identity"

@@ -1,4 +1,4 @@
-"""Asks AWS what every target needs: many targets at a time, one question after the other, each target by a deadline."""
+"""Asks AWS about every target: many targets at a time, one question after another, each within a deadline."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from exporter.work import Worker
 _log = logging.getLogger(__name__)
 
 ATTEMPTS = 2
-"""Attempts at one request. Fewer than a walk makes: several questions share one deadline."""
+"""Attempts per request. Fewer than a walk makes, because several questions share one deadline."""
 
 T = TypeVar("T")
 
 _ADVICE = "check the network, DNS and the proxy, or raise poll.timeout"
 
 _Identities = dict[tuple[str | None, str], Answer[str]]
-"""(Profile, region) → whose credentials these are; asked once for all targets that start from them."""
+"""(profile, region) → the identity of its credentials; asked once for all targets that start from them."""
 
 
 async def examine(
@@ -53,13 +53,13 @@ async def examine(
     """Ask about every target, discovered ones included.
 
     Args:
-        targets: those of the configuration.
-        discovery: finds more of them, if there is one.
+        targets: the configured ones.
+        discovery: how to find more targets; None for none.
         aws: how to talk to AWS.
         schedule: its timeout is the deadline of each target, its concurrency the number of targets at a time.
         listing_timeout: deadline of listing accounts, seconds.
-        details: which details and tags of jobs the exporter will ask for: each is asked for once.
-        progress: told in a few words how far it is.
+        details: which details and tags the exporter will read; each call is tried once.
+        progress: called with a short text about the progress.
 
     Returns:
         The listing of accounts, if there is a discovery; then every target, in order.
@@ -102,7 +102,7 @@ def _mark_duplicates(targets: Iterable[Target], seen: Iterable[Seen]) -> Iterato
 
 
 class _Asker:
-    """Asks about one target by one deadline. Each question has a thread of its own, which can be cut off."""
+    """Asks about one target within one deadline. Each question has its own thread, which can be cut off."""
 
     def __init__(self, target: Target, clients: Clients, timeout: float) -> None:
         self._target = target
@@ -132,7 +132,7 @@ class _Asker:
 async def _ask_about_target(
     target: Target, asker: _Asker, identities: _Identities, kinds: tuple[DetailKind, ...]
 ) -> Seen:
-    """Who the target is, the first page of its jobs, and whether one of them may be asked about."""
+    """The target's identity, the first page of its jobs, and whether details of one of them may be read."""
     unasked = Seen(target, iam.watch(), details=tuple((kind, None) for kind in kinds))
     signed_in = await _sign_in(unasked, asker, identities)
     known = replace(target, account_id=signed_in.account_id)
@@ -145,7 +145,7 @@ async def _ask_about_target(
 
 
 async def _ask_about_job(seen: Seen, job_arn: str, asker: _Asker) -> Seen:
-    """Whether the details and the tags of a job may be read, as far as the configuration asks for them."""
+    """Whether the details and the tags of a job may be read, if the configuration needs them."""
     answers: list[tuple[DetailKind, str | Problem | None]] = []
     for kind, _ in seen.details:
         question = questions.details if kind == "details" else questions.tags
@@ -156,7 +156,7 @@ async def _ask_about_job(seen: Seen, job_arn: str, asker: _Asker) -> Seen:
 async def _ask_about_accounts(
     discovery: Discovery, asker: _Asker, identities: _Identities
 ) -> tuple[Seen, tuple[Account, ...]]:
-    """Who lists the accounts of the organization, and those that the discovery chooses; none if that fails."""
+    """The identity that lists the organization's accounts, and the chosen accounts; none if that fails."""
     lister = Seen(discovery.lister, iam.discover(operations(discovery)))
     signed_in = await _sign_in(lister, asker, identities)
     seen, accounts = await _list(signed_in, asker, partial(questions.accounts, discovery))
@@ -164,7 +164,7 @@ async def _ask_about_accounts(
 
 
 async def _sign_in(seen: Seen, asker: _Asker, identities: _Identities) -> Seen:
-    """Who the target starts as, and its role."""
+    """The target's starting identity, and its role."""
     target, start = seen.target, (seen.target.profile, seen.target.region)
     answer = identities.get(start) or await asker.ask(partial(questions.identity, target))
     seen = replace(seen, identity=answer.given, ahead=answer.ahead, has_credentials=answer.has_credentials)
@@ -180,7 +180,7 @@ async def _sign_in(seen: Seen, asker: _Asker, identities: _Identities) -> Seen:
 
 
 async def _list(seen: Seen, asker: _Asker, question: Callable[[Clients], Answer[T]]) -> tuple[Seen, T | None]:
-    """What the list contains, if asking makes sense; None, and why, if there is no good answer."""
+    """What the list contains; None, with the reason, if it was not or could not be read."""
     if _is_over(seen.role or seen.identity, asker) or (seen.target.assume_role and not isinstance(seen.role, str)):
         return seen, None
     answer = await asker.ask(question)
@@ -190,10 +190,10 @@ async def _list(seen: Seen, asker: _Asker, question: Callable[[Clients], Answer[
 
 
 def _is_over(last: str | Problem | None, asker: _Asker) -> bool:
-    """Whether the deadline has left the last question without an answer. A worker's thread ends 0.2 s ahead of it."""
+    """Whether the deadline cut off the last question. A worker's thread ends 0.2 s before the deadline."""
     return isinstance(last, Problem) and asker.left < 0.25
 
 
 def _newest(answer: Answer[T], seen: Seen) -> float | None:
-    """By how much the clock is ahead, after another answer."""
+    """The seconds by which the clock is ahead, updated by another answer."""
     return seen.ahead if answer.ahead is None else answer.ahead

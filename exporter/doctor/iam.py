@@ -23,7 +23,7 @@ Statement = dict[str, Any]
 
 
 def watch(regions: Sequence[str] = ()) -> Statement:
-    """Allow the jobs of the own account to be listed, in these regions only if any are given.
+    """Allow listing the account's own jobs; only in these regions, if any are given.
 
     The action supports no resource but ``*``.
     """
@@ -36,10 +36,10 @@ def watch(regions: Sequence[str] = ()) -> Statement:
 def details(
     account_id: str = "*", *, partition: str = "aws", actions: Sequence[str] = (GET_JOB, LIST_TAGS)
 ) -> Statement:
-    """Allow the details and the tags of jobs to be read: for ``details`` and ``job_series.tags``.
+    """Allow reading details and tags of jobs, for ``details`` and ``job_series.tags``.
 
     Args:
-        account_id: whose jobs; ``*`` for any account that the identity gets into.
+        account_id: owner of the jobs; ``*`` for any account that the identity can enter.
         partition: of the account.
         actions: those that are needed.
     """
@@ -48,7 +48,7 @@ def details(
 
 
 def assume(role_arns: Sequence[str], *, in_organization: bool = False) -> Statement:
-    """Allow these roles of other accounts to be assumed; an ARN may contain ``*``.
+    """Allow assuming these roles in other accounts; an ARN may contain ``*``.
 
     Args:
         role_arns: the roles.
@@ -61,7 +61,7 @@ def assume(role_arns: Sequence[str], *, in_organization: bool = False) -> Statem
 
 
 def discover(operations: Sequence[str]) -> Statement:
-    """Allow the accounts of an organization to be listed, with these operations of AWS Organizations."""
+    """Allow listing an organization's accounts with these operations of AWS Organizations."""
     return {"Effect": "Allow", "Action": [f"organizations:{name}" for name in operations], "Resource": "*"}
 
 

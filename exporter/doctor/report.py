@@ -1,4 +1,4 @@
-"""What `--doctor` found → a table for people, or JSON: which checks each target passed, and how to fix the rest. Pure.
+"""Findings of `--doctor` → a table for people, or JSON: which checks each target passed, and how to fix the rest. Pure.
 
 `exporter.doctor.checks` asks AWS.
 """
@@ -38,11 +38,11 @@ class Check(StrEnum):
 
 
 _ON_REQUEST = {Check.DETAILS, Check.TAGS}
-"""Checks that are made, and shown, only if the configuration asks for what they are about."""
+"""Checks that are made and shown only if the configuration needs them."""
 
 
 class Outcome(StrEnum):
-    """How a check ended; skipped: it could not be made; not needed: nothing depends on it here."""
+    """How a check ended. Skipped: it could not be made. Not needed: nothing depends on it here."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -56,8 +56,8 @@ class Finding(NamedTuple):
     Attributes:
         check: which one.
         outcome: how it ended.
-        detail: what was seen; of a failure also what to do in general.
-        steps: what exactly to do, if that is known.
+        detail: what was seen; for a failure, also what to do in general.
+        steps: exactly what to do, if known.
     """
 
     check: Check
@@ -103,7 +103,7 @@ def _findings(seen: Seen) -> list[Finding]:
 
 
 def _details(seen: Seen) -> Iterator[Finding]:
-    """The findings about the details and the tags of a job, as far as the configuration asks for them."""
+    """The findings about the details and the tags of a job, if the configuration needs them."""
     for kind, answer in seen.details:
         check = Check(kind)
         if isinstance(answer, Problem):
@@ -158,7 +158,7 @@ def _unknown_identity(seen: Seen, problem: Problem) -> Finding:
 
 
 def _role_fails_alike(seen: Seen) -> bool:
-    """Whether the role fails for the reason that hides the identity: both come from STS."""
+    """Whether the role fails for the same reason as the identity: both come from STS."""
     return (
         isinstance(seen.identity, Problem)
         and isinstance(seen.role, Problem)
@@ -215,13 +215,13 @@ _MARKS = {Outcome.PASSED: "✔", Outcome.FAILED: "✘", Outcome.SKIPPED: "?", Ou
 _PLAIN_MARKS = {Outcome.PASSED: "ok", Outcome.FAILED: "FAIL", Outcome.SKIPPED: "?", Outcome.NOT_NEEDED: "-"}
 
 MAX_NAMED = 10
-"""Targets that are named one by one where they share a row or a failure."""
+"""The most targets that are listed one by one if they share a row or a failure."""
 
 
 def as_text(reports: Sequence[Report], *, plain: bool = False) -> str:
-    """A table of all checks; below it each failure and how to fix it, once for all targets that share it.
+    """A table of all checks, then each failure and how to fix it, once for all targets that share it.
 
-    More than `MAX_NAMED` targets that differ in nothing but their names and accounts are one row.
+    More than `MAX_NAMED` targets that differ only in their names and accounts share a row.
 
     Args:
         reports: of all targets.
@@ -251,7 +251,7 @@ def as_text(reports: Sequence[Report], *, plain: bool = False) -> str:
 
 
 def _rows(reports: Sequence[Report], checks: Sequence[Check], marks: dict[Outcome, str]) -> Iterator[tuple[str, ...]]:
-    """One row for each target, in order; one for all of a large group that is alike, where its first one stands."""
+    """One row per target, in order; a large group of equal results has one row, at the place of its first target."""
     unknown = marks[Outcome.SKIPPED]
     groups: dict[tuple[str, ...], list[Report]] = {}
     marked = []

@@ -1,4 +1,4 @@
-"""All that AWS answered about one target. Immutable, pure."""
+"""AWS's answers about one target. Immutable, pure."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Seen:
         target: the target; for the listing of an organization's accounts, the identity that lists.
         permission: the IAM statement that its list needs.
         ahead: seconds by which the local clock is ahead of AWS's.
-        identity: ARN of the credentials that the target starts from.
+        identity: ARN of the target's starting credentials.
         role: ARN of the session in its role; of the role itself if STS allows AssumeRole and nothing else.
         listed: what the list contains, in words.
-        listed_account: the account that the list tells.
-        details: (what, whether it may be read) of the details and tags of jobs that the configuration asks for.
-        web_identity: what the credentials come from on EKS with IRSA.
+        listed_account: the account in the jobs' ARNs.
+        details: (kind, whether it may be read) for the details and tags that the configuration needs.
+        web_identity: the source of the credentials on EKS with IRSA.
         has_credentials: whether there are credentials for STS; without them an API key may still list.
         duplicate_of: name of an earlier target that watches the same account and region.
     """
@@ -51,5 +51,5 @@ class Seen:
 
     @property
     def account_id(self) -> str | None:
-        """The target's account; None if nothing tells it."""
+        """The target's account; None if unknown."""
         return self.target.account_id or account_of(self.who) or self.listed_account

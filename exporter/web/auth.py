@@ -1,4 +1,4 @@
-"""Who may ask, and how often: HTTP basic authentication and a rate limit."""
+"""Who may send requests, and how often: HTTP basic authentication and a rate limit."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from typing import NamedTuple
 from exporter.web.config.settings import RateLimit
 
 MAX_WAITING = 64
-"""Different credentials that wait to be checked; whoever brings more is to try again later."""
+"""The most different credentials that wait to be checked; further clients must retry later."""
 
 MAX_REFUSED = 1000
-"""Refused credentials that are remembered."""
+"""The most refused credentials that are remembered."""
 
 _LONGEST = 72  # bytes of a password that bcrypt looks at; its library refuses more
 
@@ -28,14 +28,14 @@ class BusyError(Exception):
 
 
 class Credentials(NamedTuple):
-    """What a client gives."""
+    """A client's user name and password."""
 
     user: str
     password: bytes
 
 
 def credentials(authorization: str | None) -> Credentials | None:
-    """What an ``Authorization`` header gives; None if it is not that of basic authentication."""
+    """The credentials in an ``Authorization`` header; None if it is not basic authentication."""
     scheme, _, encoded = (authorization or "").partition(" ")
     if scheme.lower() != "basic":
         return None
@@ -49,8 +49,8 @@ def credentials(authorization: str | None) -> Credentials | None:
 class Authenticator:
     """Checks passwords: one at a time, in another thread, and the same ones only once.
 
-    It remembers no password, but a hash with a key that lives as long as the process. Those of the last good passwords
-    are kept apart, so that nobody who guesses can drive them out.
+    It remembers no password, only a hash with a key that lives as long as the process. Hashes of the last good
+    passwords are kept separately, so that guesses can't evict them.
     """
 
     def __init__(self) -> None:
@@ -61,7 +61,7 @@ class Authenticator:
         self._turn = asyncio.Lock()
 
     async def permits(self, users: Mapping[str, str], given: Credentials) -> bool:
-        """Whether a user has this password; of an unknown user, after as much work as of a known one.
+        """Whether a user has this password. Takes the same work for unknown users as for known ones.
 
         Args:
             users: name → bcrypt hash; at least one.
@@ -99,7 +99,7 @@ class Authenticator:
             del self._checks[token]
 
     def _substitute(self, users: Mapping[str, str], user: str) -> str:
-        """The hash that an unknown user's password is compared with: one of the file's, always the same one."""
+        """The hash to compare an unknown user's password with: always the same one of the file's."""
         hashes = list(users.values())
         return hashes[int.from_bytes(self._digest(user.encode(errors="surrogateescape"))) % len(hashes)]
 
@@ -118,7 +118,7 @@ def _matches(password: bytes, hashed: str) -> bool:
 
 
 class TokenBucket:
-    """Allows so many requests at once, and one more after each interval.
+    """Allows a burst of requests, and one more after each interval.
 
     Args:
         limit: interval and size.

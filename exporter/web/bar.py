@@ -1,4 +1,4 @@
-"""A job's time as a bar: where its sub-tasks lie on it, to scale. Pure."""
+"""A job's time as a bar with its sub-tasks, to scale. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import NamedTuple
 from exporter.web.views import JobView
 
 WIDTH = 1000
-"""Units of a bar."""
+"""Length of a bar, in units."""
 
 
 class Piece(NamedTuple):
@@ -15,7 +15,7 @@ class Piece(NamedTuple):
 
     Attributes:
         name: sub-task.
-        status: of it.
+        status: of the sub-task.
         x: where it begins.
         width: how long it took; at least 4, so that it can be seen.
     """
@@ -32,8 +32,8 @@ class Bar(NamedTuple):
     Attributes:
         length: units until its end, or now.
         pieces: its sub-tasks.
-        expected: where completed peers ended; None if nobody knows.
-        marks: where sub-tasks that run would end if they took what those of peers took.
+        expected: where completed peers ended; None if unknown.
+        marks: where running sub-tasks would end if they took as long as those of peers.
     """
 
     length: int

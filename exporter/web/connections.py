@@ -1,4 +1,4 @@
-"""Connections of HTTP clients: aiohttp's, with every wait and every buffer bounded, so that none stalls or fills us."""
+"""Connections of HTTP clients: aiohttp's, with limits on every wait and buffer."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Limits:
             keeps its connection.
         write: from a request until the client has read the response.
         request: size of one request, or of several that are queued. aiohttp limits a header line to 8,190.
-        unread: responses being read, one that several clients read counted once. Beyond it, the clients that have kept
+        unread: responses being read; one that several clients share counts once. Beyond it, the clients that have kept
             us waiting longest are cut.
         connections: at once. They also take at most half of the file descriptors that are to spare, and one address at
             most three quarters of them: behind a proxy everyone has the same one.
@@ -56,7 +56,7 @@ class Limits:
 
 
 class Connection(web.RequestHandler):
-    """One client's connection, with a deadline for whatever it has to do next.
+    """One client's connection, with a deadline for the client's next step.
 
     Attributes:
         address: the client's IP address.
@@ -117,7 +117,7 @@ class Connection(web.RequestHandler):
     def handle_error(
         self, request: web.BaseRequest, status: int = 500, exc: BaseException | None = None, message: str | None = None
     ) -> web.StreamResponse:
-        """Called by aiohttp. A malformed request is not worth a log line; a bug of ours is worth its traceback."""
+        """Called by aiohttp. Does not log malformed requests; logs our own bugs with a traceback."""
         if status == 400:
             response: web.StreamResponse = web.Response(status=400, text="This is not a valid HTTP request.\n")
             response.force_close()
@@ -128,7 +128,7 @@ class Connection(web.RequestHandler):
         return response
 
     async def send(self, request: web.Request, response: web.Response) -> web.StreamResponse:
-        """Send a response in slices, so that a slow reader costs a buffer and not a copy of the body."""
+        """Send a response in slices, so that a slow reader costs one buffer, not a copy of the body."""
         body = cast("bytes", response.body)
         sliced = web.StreamResponse(status=response.status, headers=response.headers)
         sliced.content_length = len(body)
@@ -185,11 +185,11 @@ class Connections(web.Server):
         headers: gives those to send with the response to what is not HTTP, too.
         tls: gives how a new connection is encrypted; None for not at all.
         limits: what clients may use.
-        count_request: told the handler and the status of what is no request.
-        count_cut: told why a connection is ended.
+        count_request: called with handler and status of an invalid request.
+        count_cut: called with the reason when a connection is ended.
 
     Attributes:
-        open: those that are.
+        open: the open ones.
         limits, headers, tls, count_request, count_cut: as given.
     """
 
@@ -223,7 +223,7 @@ class Connections(web.Server):
         return cast("web.RequestHandler", Handshake(self, tls, lambda handshake: Connection(self, handshake)))
 
     def admit(self, connection: Peer) -> None:
-        """Make a place for one more: at a limit, cut the connection that has kept us waiting longest."""
+        """Make room for one more: at a limit, cut the connection that has kept us waiting longest."""
         neighbours = [one for one in self.open if one.address == connection.address]
         if len(neighbours) >= self._places * 3 // 4:
             _slowest(neighbours).cut("connection_limit")
@@ -246,7 +246,7 @@ class Connections(web.Server):
 
 
 def _without_expectations(message: RawRequestMessage) -> RawRequestMessage:
-    """The head without an expectation that nobody can meet: aiohttp quotes it, and fails if it is no UTF-8."""
+    """The head without an unknown Expect header: aiohttp would quote it, and fail if it is not UTF-8."""
     if message.headers.get("Expect", "100-continue").lower() == "100-continue":
         return message
     headers = message.headers.copy()

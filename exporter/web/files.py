@@ -1,4 +1,4 @@
-"""The file of `--web.config.file` and those that it names, and whether they have changed."""
+"""The file of `--web.config.file` and the files that it names, and whether they have changed."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from exporter.web.config.settings import WebConfig
 
 
 class WebFiles:
-    """The file of `--web.config.file`, and those that it names.
+    """The file of `--web.config.file`, and the files that it names.
 
     Args:
         file: its name.
@@ -37,7 +37,7 @@ class WebFiles:
             self._seen = seen
 
     def changed(self) -> bool:
-        """Whether one of those that were read last holds something else now; blocks."""
+        """Whether a file has changed since it was last read; blocks."""
         return any(_fingerprint(file) != seen for file, seen in self._seen.items())
 
 

@@ -1,7 +1,7 @@
-"""TLS handshakes of clients, as bounded as their connections will be.
+"""TLS handshakes of clients, with the same limits as connections.
 
-asyncio's own TLS server has one context for all connections, for ever, and tells nobody of a handshake that does not
-end. So it accepts plain connections, and `Handshake` goes on with their sockets: the context is that of the moment.
+asyncio's own TLS server uses one context for ever, and does not report a handshake that does not end. So it accepts
+plain connections, and `Handshake` continues with their sockets and the current context.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _FAREWELL = 2.0  # seconds that a client gets to confirm the end of its connecti
 
 
 class Peer(Protocol):
-    """One client, whatever it does.
+    """One client, in the handshake or after it.
 
     Attributes:
         address: the client's IP address.
@@ -44,12 +44,12 @@ class Peer(Protocol):
 
 
 class Handshake(asyncio.Protocol):
-    """A client with which a TLS connection is to be made; see `Peer`.
+    """A client during the TLS handshake; see `Peer`.
 
     Args:
-        connections: that it is one of.
+        connections: the ones that it belongs to.
         tls: how the connection is encrypted.
-        then: the protocol of the connection once it is.
+        then: makes the protocol that follows the handshake.
 
     Attributes:
         tls: as given.
@@ -116,7 +116,7 @@ class Handshake(asyncio.Protocol):
 
 
 async def _readable(client: socket.socket, loop: asyncio.AbstractEventLoop) -> None:
-    """Wait until something has come from a client, or it has gone."""
+    """Wait until the client has sent something or has gone."""
     readable = asyncio.Event()
     loop.add_reader(client, readable.set)
     try:

@@ -22,10 +22,10 @@ _STYLE = (_FILES / "style.css").read_text(encoding="utf-8")
 _SCRIPT = (_FILES / "refresh.js").read_text(encoding="utf-8")
 
 MAX_TARGETS = 200
-"""Targets that the status page lists; the API lists all."""
+"""The most targets that the status page lists; the API lists all."""
 
 MAX_CHOICES = 500
-"""Accounts or regions to choose from."""
+"""The most accounts or regions to choose from."""
 
 HEADINGS = {
     "failed": "Failed in the last 24 hours",

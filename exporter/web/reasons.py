@@ -44,7 +44,7 @@ EXPLANATIONS: Mapping[FailureReason, Explanation] = {
     ),
     FailureReason.UNSUPPORTED_REGION: Explanation(
         "This region doesn't offer model customization.",
-        "Remove the region from the configuration, or leave it: the exporter then asks once an hour.",
+        "Remove the region from the configuration, or leave it: the exporter then checks once an hour.",
     ),
     FailureReason.TIMEOUT: Explanation(
         "The list was not read before the deadline.",

@@ -39,7 +39,7 @@ _LONGEST_ACCEPT = 1024  # characters; Prometheus sends 250, and half a megabyte 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """What there is to serve.
+    """What the routes need.
 
     Attributes:
         telemetry_path: path of the metrics.
@@ -49,10 +49,9 @@ class Site:
         now: the wall clock, Unix seconds.
         started: when the exporter started, Unix seconds.
         config: gives the configuration in use as YAML without secrets; called in another thread.
-        reload: reads the configuration again and returns the faults because of which it could not; None if HTTP
-            requests may not ask for it.
-        count_request: told the handler and the status of every request that was answered.
-        count_cut: told why a client's connection was ended.
+        reload: reads the configuration again and returns its faults; None if HTTP requests may not reload.
+        count_request: called with handler and status of every answered request.
+        count_cut: called with the reason when a client's connection is ended.
     """
 
     telemetry_path: str
@@ -102,7 +101,7 @@ class _Routes:
         self._pages = Shared(_WAITING_PAGES)  # apart, so that a scrape never waits for a page
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """Every metric, in the format and encoding that the request asks for."""
+        """Every metric, in the requested format and encoding."""
         format_, gzip = negotiate(_header(request, "Accept")), accepts_gzip(_header(request, "Accept-Encoding"))
         body = await self._scrapes.get((format_, gzip), lambda: self._scrape(format_, gzip))
         headers = {"Content-Type": format_.value, "Vary": "Accept, Accept-Encoding"}
@@ -119,7 +118,7 @@ class _Routes:
         return compose
 
     async def status_page(self, request: web.Request) -> web.Response:
-        """A page for people: what is watched, and which jobs need someone."""
+        """A page for people: what is watched, and which jobs need attention."""
         site, selection = self._site, parse(request.query)
 
         def prepare() -> Callable[[], bytes]:
@@ -180,7 +179,7 @@ class _Routes:
         )
 
     async def healthy(self, _: web.Request) -> web.Response:
-        """The process works; whether AWS does is another question."""
+        """The process works; says nothing about AWS."""
         return _text(200, f"{NAME} is healthy.")
 
     async def ready(self, _: web.Request) -> web.Response:
@@ -208,7 +207,7 @@ class _Routes:
 
     @web.middleware
     async def count(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Count the request by its route and what it is answered with."""
+        """Count the request by its route and status."""
         resource = request.match_info.route.resource
         name = resource.canonical if resource is not None else "other"
         try:
@@ -221,7 +220,7 @@ class _Routes:
 
     @web.middleware
     async def explain(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Say what to do instead where there is no route."""
+        """Explain where to go if there is no route."""
         try:
             return await handler(request)
         except QueryError as error:
@@ -240,7 +239,7 @@ def _header(request: web.Request, name: str) -> str:
 
 
 def _refusal(request: web.Request, code: int, text: str, **headers: str) -> web.Response:
-    """A refusal in the language of whoever asks: JSON under the API, else text."""
+    """A refusal: JSON under the API, otherwise text."""
     if not request.path.startswith("/api/"):
         return _text(code, text, **headers)
     body = msgspec.json.encode(views.Error(text))

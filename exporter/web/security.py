@@ -23,16 +23,16 @@ PROBES = frozenset({"/-/healthy", "/-/ready"})
 """Paths that can be exempt from authentication."""
 
 LOOK = 5.0
-"""Seconds between two looks at whether a file has changed."""
+"""Seconds between two checks whether a file has changed."""
 
 
 class Security:
-    """Guards a site as a web configuration says, and takes a new one when a file has changed.
+    """Guards a site according to a web configuration, and reloads it when a file changes.
 
     Args:
-        files: where it comes from.
-        config: what was in them at the start.
-        telemetry: told of each configuration that comes into use, or can't.
+        files: the configuration's files.
+        config: the configuration at the start.
+        telemetry: counts each configuration that is loaded or rejected.
         probes_exempt: whether `PROBES` are answered without user, password and client certificate, and whatever the
             rate limit is.
 
@@ -63,10 +63,10 @@ class Security:
         self._telemetry.loaded(config.tls.expiry if config.tls is not None else None)
 
     async def follow(self, interval: float = LOOK) -> None:
-        """Take each new configuration, until cancelled. One that can't be used leaves the one before in use.
+        """Use each new configuration, until cancelled. If it has faults, the previous one stays in use.
 
         Args:
-            interval: seconds between two looks.
+            interval: seconds between two checks.
         """
         reader = Worker("read web configuration", "is its disk reachable?")
         while True:
@@ -105,7 +105,7 @@ class Security:
 
     @web.middleware
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        """Answer those that may ask."""
+        """Answer permitted requests, and refuse others."""
         resource = request.match_info.route.resource
         if self._probes_exempt and resource is not None and resource.canonical in PROBES:
             return await handler(request)

@@ -1,4 +1,4 @@
-"""Which jobs and targets a request asks for: the query of a URL → a frozen selection. Pure."""
+"""Which jobs and targets a request selects: the query of a URL → a frozen selection. Pure."""
 
 from __future__ import annotations
 
@@ -8,23 +8,23 @@ from urllib.parse import urlencode
 from msgspec import Struct, structs
 
 MAX_TEXT = 256
-"""Characters of a filter: as many as the longest name of a job."""
+"""The most characters of a filter: as many as the longest job name has."""
 
 MAX_PAGE = 1_000_000
 
 LIMIT, MAX_LIMIT = 50, 500
-"""Jobs of one page: unless told, and at most."""
+"""Jobs per page: the default, and the most."""
 
 KEYS = ("text", "account", "region", "status")
-"""What jobs can be filtered by. All of them have to fit."""
+"""What jobs can be filtered by. All must match."""
 
 
 class QueryError(ValueError):
-    """A query can't be used; the message says which parameter and what is wanted, without the value."""
+    """A query can't be used; the message names the parameter and what it must be, without the value."""
 
 
 class Selection(Struct, frozen=True):
-    """A filter and a page of what fits it.
+    """A filter, and a page of its matches.
 
     Attributes:
         text: part of a job's name, id, base model, custom model or type, or of a target's labels; any case.
@@ -44,11 +44,11 @@ class Selection(Struct, frozen=True):
 
     @property
     def filters(self) -> bool:
-        """Whether anything is left out."""
+        """Whether any filter is set."""
         return any((self.text, self.account, self.region, self.status))
 
     def link(self, **changes: str | int) -> str:
-        """The URL, relative to the page's own, of this selection with other values; on page 1 unless told."""
+        """The relative URL of this selection with some values changed; on page 1 unless given."""
         other = structs.replace(self, **{"page": 1, **changes})
         query: dict[str, str | int] = {key: value for key in KEYS if (value := getattr(other, key))}
         query |= {"page": other.page} if other.page > 1 else {}
@@ -57,7 +57,7 @@ class Selection(Struct, frozen=True):
 
 
 def parse(query: Mapping[str, str]) -> Selection:
-    """Read the parameters of a URL; what is empty filters nothing, and other parameters are ignored.
+    """Read the parameters of a URL; empty values are no filter, and unknown parameters are ignored.
 
     Raises:
         QueryError: a value is too long, or the page or the limit is not a number within its bounds.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from exporter.web.security import Security
 
 SHUTDOWN_DEADLINE = 2.0
-"""Seconds that responses in flight get when the exporter ends."""
+"""Seconds for responses in flight when the exporter stops."""
 
 
 class ListenError(Exception):
@@ -31,8 +31,8 @@ class Server:
     Args:
         site: what to serve.
         limits: what clients may use.
-        shutdown: seconds that responses in flight get when it stops.
-        security: who may ask, and how connections are encrypted; None: everybody, and not at all.
+        shutdown: seconds for responses in flight when it stops.
+        security: access control and encryption; None for open access over plain HTTP.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Server:
 
     @property
     def connections(self) -> frozenset[Peer]:
-        """Those that are open."""
+        """The open connections."""
         return frozenset(self._connections.open if self._connections else ())
 
     async def start(self, addresses: Sequence[Address]) -> list[Address]:
@@ -99,9 +99,9 @@ class Server:
 
 
 def _why(error: OSError | UnicodeError) -> str:
-    """The system's own words: asyncio's differ between versions of Python."""
+    """The system's own message: asyncio's differs between versions of Python."""
     if isinstance(error, UnicodeError):
-        return "that is no host name"
+        return "that is not a host name"
     if error.errno is None:  # asyncio's own summary: none of the host's addresses is one of this machine
         return os.strerror(errno.EADDRNOTAVAIL)
     return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)  # getaddrinfo's are negative

@@ -1,4 +1,4 @@
-"""Bodies that take a while: made in a thread, one at a time, and once for all who ask for the same."""
+"""Slow bodies: made in a thread, one at a time, and once for all requests for the same one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Shared:
     """Makes bodies. Use it within one event loop.
 
     Args:
-        waiting: different bodies that may wait to be made.
+        waiting: the most different bodies that may wait.
     """
 
     def __init__(self, waiting: float = math.inf) -> None:
@@ -24,11 +24,11 @@ class Shared:
         self._waiting: dict[Hashable, asyncio.Task[bytes]] = {}
 
     async def get(self, key: Hashable, prepare: Callable[[], Callable[[], bytes]]) -> bytes:
-        """The body with this key, made for all who asked for it before its making begins.
+        """The body with this key, shared by all requests that arrive before work on it begins.
 
         Args:
-            key: what is asked for.
-            prepare: called in the event loop when its turn comes; gives what makes the body, in a thread.
+            key: identifies the body.
+            prepare: called in the event loop at its turn; returns a function that makes the body in a thread.
 
         Raises:
             BusyError: too many others are waiting.

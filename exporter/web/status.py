@@ -1,4 +1,4 @@
-"""The states of all targets → what a person sees of them, as frozen values. Pure.
+"""The states of all targets → the values that people see, frozen. Pure.
 
 The status page and the API show the same values; only the page spells them out. Times are Unix seconds, durations
 seconds.
@@ -27,7 +27,7 @@ STOPPING = 3600.0
 """Seconds after which a job that waits between sub-tasks, or is stopping, needs attention: the alerts' defaults."""
 
 SLOW = 2.0
-"""Times its peers' 0.95 quantile after which a job that runs needs attention: the alert's default."""
+"""Multiple of its peers' 0.95 quantile after which a running job needs attention: the alert's default."""
 
 
 def status(
@@ -75,12 +75,12 @@ def status(
 
 
 def targets(states: Iterable[TargetState], selection: Selection) -> Targets:
-    """The targets of an account and a region; whatever else is selected chooses jobs."""
+    """The targets of an account and a region; other filters apply only to jobs."""
     return Targets(tuple([_target(state) for state in states if _fits_place(state, selection)]))
 
 
 def jobs(states: Iterable[TargetState], selection: Selection, *, now: float) -> Jobs:
-    """One page of the jobs that fit, those that need a person first; beyond the last page, the last."""
+    """One page of the matching jobs, those that need attention first; after the last page, the last."""
     candidates = sorted(_each(states, selection, now), key=lambda each: (GROUPS.index(each[0]), each[1]))
     pages = max(1, -(-len(candidates) // selection.limit))
     page = min(selection.page, pages)

@@ -10,7 +10,7 @@ from exporter.web.selection import Selection
 
 Group = Literal["failed", "waiting", "slow", "stopping", "running", "ended"]
 GROUPS: tuple[Group, ...] = ("failed", "waiting", "slow", "stopping", "running", "ended")
-"""In the order in which jobs are shown: what needs a person first."""
+"""In the order of display: jobs that need attention first."""
 
 Seconds = Annotated[float, Meta(description="Seconds.")]
 Moment = Annotated[float, Meta(description="Unix time in seconds.")]
@@ -104,21 +104,21 @@ class Error(Struct, frozen=True):
 
 
 class Status(Struct, frozen=True):
-    """All that the status page shows.
+    """Everything on the status page.
 
     Attributes:
-        now: when.
+        now: the time of the page.
         started: when the exporter started.
         ready: whether every target has finished its first walk.
-        selection: what was asked for.
-        targets: those that fit.
-        jobs: those that fit, one page.
+        selection: the filter and page.
+        targets: the matching targets.
+        jobs: one page of the matching jobs.
         summary: a line about all targets and jobs.
-        statuses: status → jobs, exact, of the targets that fit.
-        types: customization type → jobs, likewise.
-        accounts: all that there are, to choose from.
-        regions: likewise.
-        watched: how many targets there are in all.
+        statuses: status → jobs of the matching targets, exact.
+        types: customization type → jobs of the matching targets, exact.
+        accounts: all accounts, to choose from.
+        regions: all regions, to choose from.
+        watched: the number of all targets.
     """
 
     now: float
@@ -136,7 +136,7 @@ class Status(Struct, frozen=True):
 
     @property
     def down(self) -> dict[str, tuple[TargetView, ...]]:
-        """Reason → the targets that are down because of it. A region without the service needs nobody."""
+        """Reason → the targets that are down because of it, except those whose region lacks the service."""
         reasons = sorted({target.reason for target in self.targets if target.state == "down" and target.reason})
         return {
             reason: tuple(t for t in self.targets if t.state == "down" and t.reason == reason) for reason in reasons

@@ -151,7 +151,7 @@ NO_ORGANIZATION = (
     "of the organization's management account or of a delegated administrator."
 )
 LEAVE_IT = (
-    "Remove us-east-1 from the regions of targets[0], or leave it: the exporter then asks once an hour, and no alert "
+    "Remove us-east-1 from the regions of targets[0], or leave it: the exporter then checks once an hour, and no alert "
     "fires for it."
 )
 

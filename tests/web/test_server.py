@@ -116,8 +116,8 @@ def test_a_port_that_is_taken_is_told() -> None:
     ("host_name", "reason"),
     [
         ("192.0.2.1", "Cannot assign requested address"),
-        ("a" * 64, "that is no host name"),
-        ("a..b", "that is no host name"),
+        ("a" * 64, "that is not a host name"),
+        ("a..b", "that is not a host name"),
     ],
     ids=["not-ours", "label-too-long", "empty-label"],
 )

@@ -1,4 +1,4 @@
-"""A web configuration file, and the files that it names → `WebConfig`: what it takes more than one key to know."""
+"""A web configuration file, and the files that it names → `WebConfig`: checks that need more than one key."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def load(content: bytes, *, file: str, read: Callable[[str], bytes], probes_exem
         content: the file's.
         file: its name. Those that it names are relative to its folder.
         read: gives the content of a file, or raises `exporter.config.source.Unusable`.
-        probes_exempt: whether probes need no client certificate, so that not the handshake may demand it.
+        probes_exempt: whether probes need no client certificate, so that the handshake must not require one.
 
     Raises:
         ConfigError: with every fault of the file and of those that it names. Quotes no password, key or certificate.
@@ -54,7 +54,7 @@ def _is_secret(path: KeyPath) -> bool:
 
 
 def _validate(faults: Faults) -> schema.File:
-    """What is valid of the file, in the schema's types."""
+    """The valid parts of the file, in the schema's types."""
     try:
         return schema.File.model_validate(faults.document)
     except ValidationError as error:
@@ -147,7 +147,7 @@ class _Tls:
         return Tls(context, expiry(cert), required, None if allowed is None else frozenset(allowed))
 
     def _check_client_auth(self) -> None:
-        """What needs a type of client authentication, has one that uses it."""
+        """Check that settings which need a type of client authentication have it."""
         kind = self._section.client_auth_type
         if self._written("client_auth_type") and not kind:  # it is a fault itself
             return

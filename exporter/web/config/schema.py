@@ -1,4 +1,4 @@
-"""What a web configuration file may hold: the keys of exporter-toolkit, one pydantic model per section.
+"""The schema of a web configuration file: the keys of exporter-toolkit, one pydantic model per section.
 
 Sources: `web/tls_config.go`, `web/handler.go` and `docs/web-configuration.md` of prometheus/exporter-toolkit on GitHub.
 Every scalar is read as text, as Go's YAML package does for a field that is a string.
@@ -46,10 +46,10 @@ VERIFYING = ("VerifyClientCertIfGiven", "RequireAndVerifyClientCert")
 """Types of client authentication that verify certificates."""
 
 AUTH_TYPES = ("NoClientCert", "RequestClientCert", *VERIFYING)
-"""Types of client authentication that this exporter has."""
+"""Types of client authentication that this exporter supports."""
 
 MAX_COST = 18
-"""Of a bcrypt hash: it takes some 10 s then, and twice as long with each more."""
+"""The highest cost of a bcrypt hash: it takes about 10 s, and each step doubles that."""
 
 BCRYPT = r"\$2[abxy]?\$(0[4-9]|[12][0-9]|3[01])\$[./A-Za-z0-9]{53}"
 

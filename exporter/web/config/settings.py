@@ -1,4 +1,4 @@
-"""What a web configuration is once it is checked."""
+"""A web configuration after validation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Tls:
         expiry: when the certificate that it serves expires, Unix seconds.
         requires_client_cert: whether a request without a client certificate is to be refused, although the handshake
             accepts it.
-        allowed_sans: names one of which a client certificate must have; None if any will do.
+        allowed_sans: a client certificate must have one of these names; None for any name.
     """
 
     context: ssl.SSLContext
@@ -56,12 +56,12 @@ class RateLimit:
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
-    """A whole web configuration, checked.
+    """A complete, validated web configuration.
 
     Attributes:
         tls: None for plain HTTP.
-        users: name → bcrypt hash of the password; empty if everybody may ask.
-        headers: of every response, in place of the exporter's own of these names.
+        users: name → bcrypt hash of the password; empty if no password is needed.
+        headers: of every response; they replace the exporter's own headers of these names.
         rate_limit: of all requests together; None without a limit.
     """
 

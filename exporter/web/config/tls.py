@@ -31,7 +31,7 @@ class TlsError(ValueError):
     """A value can't be used; the text says why, without the value.
 
     Attributes:
-        key: `cert` or `key`: what of the settings it is.
+        key: the setting at fault, `cert` or `key`.
     """
 
     def __init__(self, key: str, fault: str) -> None:
@@ -47,7 +47,7 @@ class TlsSettings:
         cert: the certificate and its chain.
         key: the certificate's.
         client_ca: who may issue client certificates; None for the CAs that the system trusts.
-        verify: whether client certificates are asked for, and verified, or required, too.
+        verify: whether client certificates are requested and verified, or also required.
         min_version, max_version: inclusive.
         cipher_suites: up to TLS 1.2, and any of TLS 1.3; empty for Go's default. Without one up to TLS 1.2, only TLS
             1.3 is spoken.
@@ -67,7 +67,7 @@ class TlsSettings:
 
 
 def fault_of_certificates(pem: bytes) -> str | None:
-    """What is wrong with PEM that ought to hold certificates."""
+    """What is wrong with PEM that should hold certificates; None if nothing."""
     if not _CERTIFICATE.search(pem):
         return "has no certificate in PEM"
     try:
@@ -78,7 +78,7 @@ def fault_of_certificates(pem: bytes) -> str | None:
 
 
 def fault_of_key(pem: bytes) -> str | None:
-    """What is wrong, at first sight, with PEM that ought to hold a private key."""
+    """What is obviously wrong with PEM that should hold a private key; None if nothing."""
     if _ENCRYPTED.search(pem):
         return "is encrypted; give it without a passphrase"
     return None if _KEY.search(pem) else "has no private key in PEM"
@@ -170,7 +170,7 @@ def _trust(context: ssl.SSLContext, pem: bytes) -> None:
 
 @contextlib.contextmanager
 def _as_file(content: bytes) -> Iterator[str]:
-    """The path of a file with this content that is on no disk, or no longer: Python's ssl reads only files."""
+    """The path of a temporary file in memory with this content: Python's ssl only reads files."""
     if sys.platform == "linux":
         descriptor = os.memfd_create("pem")
     else:
