@@ -39,6 +39,6 @@ def serve(
 ) -> Simulator:
     """Serve `world` on `host:port` (0: a free port) in the background, as of the clock `now`, until closed.
 
-    `respond` replaces the answers; one that only adds faults hands the rest on to `answer(world, request, now())`.
+    `respond` replaces the answers; to only add faults, call `answer(world, request, now())` for the rest.
     """
     return Simulator(world, respond or (lambda request: answer(world, request, now())), host, port)

@@ -6,7 +6,7 @@
     POST /                                           GetCallerIdentity, AssumeRole (STS, Query protocol)
 
 Account and region are read from the credential scope of the Signature Version 4 header. **The signature is not
-verified**: any secret key does. An account's access key id is `access_key_id(account)`. The role `bedrock-exporter` of
+verified**: any secret key works. An account's access key id is `access_key_id(account)`. The role `bedrock-exporter` of
 every account can be assumed by every caller, and its credentials expire as they say.
 """
 
@@ -132,7 +132,7 @@ def _answer_bedrock(world: World, request: Request, now: float) -> wire.Json:
 
 
 def _authorize(world: World, caller: _Caller, operation: str, resource: str = "") -> None:
-    """Refuse what no account's policy allows: another account's jobs, and a region that is another account's alone."""
+    """Refuse what no policy allows: another account's jobs, and a region that only another account has."""
     owner = resource.split(":")[4] if resource.count(":") > 4 else caller.account
     if owner != caller.account or caller.region not in world.accounts[caller.account]:
         what = f"bedrock:{operation}" + (f" on resource: {resource}" if resource else "")
@@ -158,8 +158,8 @@ def _resource_arn(body: bytes) -> str:
 def _list_jobs(jobs: Sequence[Job], query: Mapping[str, str], now: float) -> wire.Json:
     """Return a page of `jobs`, which are in order of creation.
 
-    A page token names the last job sent by its index, which stays true while jobs are added at the end, and is bound to
-    the query it was made for.
+    A page token holds the index of the last job sent, which stays valid because jobs are only added at the end, and is
+    bound to its query.
     """
     order = _choice(query, "sortOrder", _ORDERS) or "Descending"
     _choice(query, "sortBy", ("CreationTime",))

@@ -18,7 +18,7 @@ def timestamp(seconds: float, digits: int = 3) -> str:
 
 
 def summary(job: Job, now: float) -> Json:
-    """Return the job's entry in ListModelCustomizationJobs at `now`; not to be changed, as it may be shared."""
+    """Return the job's entry in ListModelCustomizationJobs at `now`. Do not modify it: it may be shared."""
     return _ended_summary(job) if now >= job.ended else _summary(job, now)
 
 

@@ -25,7 +25,7 @@ HISTORY = 120 * DAY
 """How far back the list of jobs goes."""
 
 ERA = 100 * DAY
-"""Jobs older than this were made before the service reported sub-tasks, as the recorded ones of 2024 were [rec]."""
+"""Jobs older than this have no sub-tasks, like the recorded ones of 2024 [rec]."""
 
 SLOT = 90.0
 """One live job starts in the first 30 seconds of each slot; every third one fails, every twelfth one is stopped."""
@@ -118,8 +118,8 @@ _REINFORCED = Recipe("amazon.nova-2-lite-v1:0:256k", "REINFORCEMENT_FINE_TUNING"
 LONG = (_MICRO, _LITE, _LLAMA, _IMAGE, _DISTILLED, _REINFORCED)
 """Kinds of jobs that take an hour or longer."""
 
-# Small jobs that live 8 to 15 minutes. Live jobs are of these kinds alone: were they short jobs of the kinds above,
-# they would soon make every other job look slow beside its peers.
+# Small jobs of 8 to 15 minutes. Live jobs are only of these kinds: short jobs of the kinds above would soon make every
+# other job look slow beside its peers.
 _QUICK = tuple(
     Recipe(model_id, kind, purposes, (5.5, 8.5), validation=(1, 3.5), processing=(1, 2))
     for model_id, kind, purposes in (
@@ -164,7 +164,7 @@ _SCENES: tuple[tuple[Recipe, float, dict[str, Any]], ...] = (
     (_REINFORCED, 150 * MINUTE, {}),
     (_MICRO, 25 * MINUTE, {}),
 )
-"""Long jobs under way at the epoch: kind, age, and how it goes. When one ends, another of its kind follows."""
+"""Long jobs in progress at the epoch: kind, age and course. When one ends, another of its kind follows."""
 
 
 def training_bucket(account: str, region: str) -> str:
@@ -222,9 +222,9 @@ class World:
         return next((job for job in self.jobs(account, region, now) if identifier in (job.arn, job.name)), None)
 
     def _history(self, jobs_per_kind: int) -> Iterator[Job]:
-        """Write the past: the jobs of each kind spread over the time, denser towards now as teams get the taste.
+        """Write the past: the jobs of each kind spread over time, denser towards now, as usage grows.
 
-        The ends are dealt, not drawn: so every kind has failed and stopped somewhere, and lacks peers nowhere.
+        Outcomes are dealt in turn, not drawn, so that every kind has failed and stopped jobs, and enough peers.
         """
         rng = random.Random(f"{self.seed}/history")
         places = itertools.product(self.targets, (*LONG, *_QUICK), range(jobs_per_kind))
@@ -237,7 +237,7 @@ class World:
             yield write(rng, target, recipe, created, outcome, ancient=age > ERA, on_custom_model=further)
 
     def _staged(self) -> Iterator[Job]:
-        """Write the long jobs that are under way at the epoch, dealt out over the accounts and regions."""
+        """Write the long jobs that are in progress at the epoch, spread over the accounts and regions."""
         rng = random.Random(f"{self.seed}/staged")
         for number, (recipe, age, direction) in enumerate(_SCENES):
             yield write(rng, self._stage(number), recipe, self.epoch - age, **direction)
@@ -246,7 +246,7 @@ class World:
         return self.targets[number % len(self.targets)]
 
     def _relay(self, number: int, now: float) -> Iterator[Job]:
-        """The long jobs that have followed a staged one until `now`: one begins when the one before has ended."""
+        """The long jobs that have followed a staged one until `now`: each begins when the previous one ends."""
         before = self._staged_jobs[number]
         for turn in itertools.count():
             if before.ended > now:
