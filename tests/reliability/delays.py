@@ -6,6 +6,7 @@ depends on the machine and on what else it does.
 
 import concurrent.futures
 import contextlib
+import http.client
 import os
 import signal
 import subprocess
@@ -60,7 +61,7 @@ def scraping(url: str) -> Iterator[Delays]:
             try:
                 with urllib.request.urlopen(f"{url}/metrics", timeout=10) as answer:
                     answer.read()
-            except OSError:
+            except (OSError, http.client.HTTPException):  # also one that is cut off
                 delays.lost += 1
             else:
                 delays.taken.append(time.monotonic() - began)
