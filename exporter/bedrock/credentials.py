@@ -108,7 +108,7 @@ def refuse_unsendable(value: object, what: str, variable: str) -> None:
     """
     if isinstance(value, str) and value and value.isascii() and value.isprintable() and " " not in value:
         return
-    is_set = os.environ.get(variable) == value
+    is_set = value is not None and os.environ.get(variable) == value
     if isinstance(value, str) and value[-1:] in {"\n", "\r"}:
         fault = "ends with a line feed"
     elif value == "":

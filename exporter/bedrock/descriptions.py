@@ -125,6 +125,8 @@ def _setting_words(error: boto.BotoCoreError) -> str:  # noqa: PLR0911 - a decis
             return (
                 f"the AWS configuration lacks something or contradicts itself; check {', '.join(keys)}" if keys else ""
             )
+        case boto.InvalidEndpointConfigurationError():
+            return "an API key is sent over TLS only"
         case boto.SSOError() | boto.TokenRetrievalError():
             return "the profile signs in with SSO, but there is no valid session in ~/.aws/sso/cache"
         case boto.MissingDependencyException() if "login" not in str(error.kwargs.get("msg")):
@@ -240,7 +242,9 @@ def _network_words(error: BaseException) -> str:  # noqa: PLR0911 - a decision t
 
 def _is_bad_url(error: BaseException) -> bool:
     """Whether URL-parsing code raised the exception."""
-    parsers = ("urllib.parse", "ipaddress", "encodings.idna", "urllib3.util", "botocore.endpoint")
+    parsers = (
+        "urllib.parse", "ipaddress", "encodings.idna", "urllib3.util", "botocore.endpoint", "botocore.httpsession",
+    )  # fmt: skip
     return isinstance(error, LocationValueError) or (
         isinstance(error, ValueError) and not isinstance(error, OSError) and _place_of(error).startswith(parsers)
     )

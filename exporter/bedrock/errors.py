@@ -55,6 +55,7 @@ _EXACT_ADVICE = {
     "the CA bundle ": "give the exporter a CA bundle that it can read",
     "connect to proxy": "check the proxy in HTTPS_PROXY or HTTP_PROXY",
     "a URL that can't be used": "write it as http://host:port, and what is special in a password percent-encoded",
+    "over TLS only": "have aws.endpoint_url begin with https://",
     "signs in with": "give the exporter a role, or keys that need no sign-in",
     "ParentNotFoundException": "check organizational_units: the organization does not have all of them",
 }

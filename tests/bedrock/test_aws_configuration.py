@@ -184,6 +184,24 @@ FAULTS: dict[str, tuple[dict[str, str], dict[str, str], str]] = {
         {**PAIR, "AWS_ENDPOINT_URL_BEDROCK": "", "AWS_ENDPOINT_URL": "http://x:99999"},
         "a URL that can't be used; check AWS_ENDPOINT_URL",
     ),
+    "a command that prints no secret": (
+        {
+            "config": "[default]\ncredential_process = "
+            """echo '{"Version": 1, "AccessKeyId": "x", "SecretAccessKey": null}'"""
+        },
+        {},
+        "the secret access key holds a line feed, a space or another character that can't be sent; correct the file",
+    ),
+    "an API key without TLS": (
+        {},
+        {"AWS_BEARER_TOKEN_BEDROCK": SECRET},
+        "an API key is sent over TLS only; have AWS_ENDPOINT_URL_BEDROCK or aws.endpoint_url begin with https://",
+    ),
+    "a file of TLS keys that can't be written": (
+        {},
+        {**PAIR, "SSLKEYLOGFILE": "/no/such"},
+        "No such file or directory: /no/such",
+    ),
     "a token with a line feed": (
         {},
         {**PAIR, "AWS_SESSION_TOKEN": f"{SECRET}\n"},
