@@ -30,7 +30,7 @@ MAX_CHOICES = 500
 HEADINGS = {
     "failed": "Failed in the last 24 hours",
     "waiting": "Waiting: no sub-task runs",
-    "slow": "Slower than their peers",
+    "slow": "Slow",
     "stopping": "Stopping for too long",
     "running": "Running",
     "ended": "Ended lately",

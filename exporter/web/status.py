@@ -22,12 +22,19 @@ from exporter.web.views import GROUPS, Failure, Group, Jobs, JobView, Status, Su
 LATELY = 86400.0
 """Seconds for which a failed job needs attention."""
 
+# The thresholds of the alerts, as they are unless somebody sets others (monitoring/thresholds.py).
 WAITING = 7200.0
 STOPPING = 3600.0
-"""Seconds after which a job that waits between sub-tasks, or is stopping, needs attention: the alerts' defaults."""
+"""Seconds after which a job that waits between sub-tasks, or is stopping, needs attention."""
 
-SLOW = 2.0
-"""Multiple of its peers' 0.95 quantile after which a running job needs attention: the alert's default."""
+LONGEST: Mapping[str, float] = {"validation": 2700.0, "data_processing": 10800.0, "training": 172800.0}
+"""Seconds that a sub-task may run before its job needs attention."""
+
+SUBTASK_SLOW = 3.0
+"""Multiple of the 0.95 quantile of its peers that a sub-task may run, if that is longer; a training in any case."""
+
+JOB_SLOW = 2.0
+"""Multiple of the 0.95 quantile of its peers that a job without status details may run."""
 
 
 def status(
@@ -130,10 +137,23 @@ def _rank(job: Job, snapshot: Snapshot, now: float) -> tuple[Group, float]:
     if job.status == "Stopping":
         since = job.last_modified or job.created
         return ("stopping" if now - since >= STOPPING else "running"), since
-    expected = snapshot.expected_duration(job)
-    if expected is not None and now - job.created > SLOW * expected:
-        return "slow", job.created
-    return "running", job.created
+    return ("slow" if _is_slow(job, snapshot, now) else "running"), job.created
+
+
+def _is_slow(job: Job, snapshot: Snapshot, now: float) -> bool:
+    """Judged by the sub-tasks that run: time that a job spends in a queue says nothing about its speed."""
+    if not job.subtasks:
+        expected = snapshot.expected_duration(job)
+        return expected is not None and now - job.created > JOB_SLOW * expected
+    for name, subtask in job.subtasks:
+        if not subtask.runs or subtask.started is None:
+            continue
+        expected, longest = snapshot.expected_subtask_duration(job, name), LONGEST[name]
+        if expected is not None:
+            longest = max(SUBTASK_SLOW * expected, 0.0 if name == "training" else longest)
+        if now - subtask.started > longest:
+            return True
+    return False
 
 
 def _job(group: Group, job: Job, state: TargetState, now: float) -> JobView:
@@ -216,7 +236,7 @@ def _summary(states: Sequence[TargetState], groups: Mapping[str, int]) -> str:
 
 _WORDS = (
     ("waiting", "waiting"),
-    ("slow", "slower than their peers"),
+    ("slow", "slow"),
     ("stopping", "stopping for too long"),
     ("failed", "failed in the last 24 hours"),
 )

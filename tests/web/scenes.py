@@ -63,8 +63,10 @@ WAITS = job(
 SLOW = job(
     "slow00000000",
     job_name="slow",
-    creation_time=at(-9 * HOUR),
-    status_details=TRAINS,
+    creation_time=at(-13 * HOUR),
+    status_details=details(
+        subtask("Completed", -13 * HOUR, -12.9 * HOUR), None, subtask("InProgress", -12.9 * HOUR, -2 * HOUR)
+    ),
 )
 STOPS = job("stops0000000", job_name="stops", status="Stopping", status_details=TRAINS)
 FAILS = completed(

@@ -1,16 +1,18 @@
 """What people see of the states: the views of the status page and of the API."""
 
 import pytest
-from jobs.make import HOUR, NOVA, NOW
+from jobs.make import DAY, HOUR, MINUTE, NOVA, NOW, at, details, job, subtask
 from web import scenes
-from web.scenes import SCENES
+from web.scenes import PEERS, SCENES, walked
 
 from exporter.errors import FailureReason
 from exporter.fleet.state import TargetState
+from exporter.jobs.job import StatusDetails
 from exporter.web import status
 from exporter.web.reasons import EXPLANATIONS
 from exporter.web.selection import Selection
 from exporter.web.views import Failure, JobView, Status
+from monitoring.thresholds import THRESHOLDS
 
 NOTHING = Selection()
 
@@ -33,7 +35,7 @@ def by_name(view: Status) -> dict[str, JobView]:
         (
             "every-kind",
             (
-                "3 targets, 1 down; 4 jobs running, 1 waiting, 1 slower than their peers, 1 stopping for too long, "
+                "3 targets, 1 down; 4 jobs running, 1 waiting, 1 slow, 1 stopping for too long, "
                 "1 failed in the last 24 hours"
             ),
         ),
@@ -60,6 +62,46 @@ def test_what_needs_a_person_comes_first() -> None:
         "runs": "running",
     }
     assert view.jobs.groups == {"failed": 1, "waiting": 1, "slow": 1, "stopping": 1, "running": 1, "ended": 12}
+
+
+DONE = subtask("Completed", -13 * HOUR, -12 * HOUR)
+
+
+@pytest.mark.parametrize(
+    ("created", "progress", "peers", "group"),
+    [
+        (-44 * MINUTE, details(subtask("InProgress", -44 * MINUTE)), False, "running"),
+        (-46 * MINUTE, details(subtask("InProgress", -46 * MINUTE)), False, "slow"),
+        (-13 * HOUR, details(DONE, subtask("InProgress", -2.9 * HOUR)), True, "running"),
+        (-13 * HOUR, details(DONE, subtask("InProgress", -3.1 * HOUR)), True, "slow"),
+        (-13 * HOUR, details(DONE, None, subtask("InProgress", -0.5 * HOUR)), True, "running"),  # it was in a queue
+        (-47 * HOUR, details(DONE, None, subtask("InProgress", -47 * HOUR)), False, "running"),
+        (-49 * HOUR, details(DONE, None, subtask("InProgress", -49 * HOUR)), False, "slow"),
+        (-13 * HOUR, details(DONE, None, subtask("InProgress", -12 * HOUR)), False, "running"),
+        (-47 * HOUR, details(DONE, None, subtask("InProgress", -47 * HOUR)), True, "slow"),
+        (-6 * HOUR, None, True, "running"),
+        (-8 * HOUR, None, True, "slow"),
+        (-9 * DAY, None, False, "running"),
+    ],
+)
+def test_slow_is_judged_by_what_runs(created: float, progress: StatusDetails | None, peers: bool, group: str) -> None:
+    """By the longest time of a sub-task and by its peers; only a job without status details by the whole of it."""
+    judged = job("judged000000", job_name="judged", creation_time=at(created), status_details=progress)
+    state = walked(judged, *(PEERS if peers else ()))
+    (view,) = status.jobs([state], Selection(status="InProgress"), now=NOW).jobs
+    assert view.group == group
+
+
+def test_thresholds_are_those_of_the_alerts() -> None:
+    """The page and the alerts agree unless somebody sets other thresholds."""
+    default = {each.name: each.number for each in THRESHOLDS}
+    assert (default["jobWaiting"], default["jobStopping"]) == (status.WAITING, status.STOPPING)
+    assert (default["subtaskSlow"], default["jobSlow"]) == (status.SUBTASK_SLOW, status.JOB_SLOW)
+    assert {
+        "validation": default["jobValidation"],
+        "data_processing": default["jobDataProcessing"],
+        "training": default["jobTraining"],
+    } == status.LONGEST
 
 
 def test_a_job_in_full() -> None:
