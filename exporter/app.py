@@ -70,6 +70,7 @@ class App:
         self._telemetry = telemetry or Telemetry()
         self._reloading = asyncio.Lock()
         self._next_reload: asyncio.Task[list[str]] | None = None
+        self._reload_failed = False
         self._accounts = AccountList(self._accounts_changed, self._telemetry.discovery, time.time)
         self._loader = Worker("load configuration", "is its disk reachable?")
         self._lister = Worker("list accounts", "check the network, DNS and the proxy")
@@ -90,6 +91,7 @@ class App:
             now=time.time,
             started=time.time(),
             config=lambda: effective(self._config),
+            troubles=self._troubles,
             reload=self.reload if lifecycle else None,
             count_request=self._telemetry.count_http_request,
             count_cut=self._telemetry.count_connection_cut,
@@ -203,14 +205,25 @@ class App:
         self.fleet.reconcile(self._desired())
 
     def _loaded(self) -> None:
+        self._reload_failed = False
         self._telemetry.config_loaded(self._config.digest, time.time())
         self._telemetry.discovery.switch(on=self._config.discovery is not None)
 
     def _keep(self, faults: list[str], **bug: str) -> list[str]:
+        self._reload_failed = True
         self._telemetry.reload_failed()
         for fault in faults:
             _log.error("configuration not reloaded; the previous one stays in use", extra={"detail": fault, **bug})
         return faults
+
+    def _troubles(self) -> Iterator[str]:
+        if self._reload_failed:
+            yield "The last reload failed, so the previous configuration is still in use. The log says what is wrong."
+        if self._accounts.failure is not None:
+            yield (
+                f"The organization's accounts can't be listed ({self._accounts.failure}), so new accounts are not "
+                "watched yet. The log says why."
+            )
 
     def _metrics(self, states: Sequence[TargetState], format_: Format) -> Iterator[bytes]:
         yield from compose(states, format_, time.time())

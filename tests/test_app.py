@@ -148,7 +148,7 @@ def test_labels_change_and_the_jobs_stay() -> None:
 
 
 def test_a_bad_file_changes_nothing() -> None:
-    """The answer and the metrics tell, and the next good one is used as ever."""
+    """The answer, the metrics and the status page tell, and the next good one is used as ever."""
 
     async def work() -> None:
         file = File(TWO)
@@ -161,9 +161,13 @@ def test_a_bad_file_changes_nothing() -> None:
         assert "targets[0].regions[0]: 'nowhere' is not an AWS region name" in fault
         assert app.fleet.states == states
         assert own_metrics(app) == {name: value for name, value in before.items() if name != success}
+        assert [*app.site.troubles()] == [
+            "The last reload failed, so the previous configuration is still in use. The log says what is wrong."
+        ]
         file.text = TWO + "# another hash\n"
         assert await app.reload() == []
         assert own_metrics(app)[success] == "1.0"
+        assert not [*app.site.troubles()]
         assert f'bedrock_exporter_config_hash_info{{sha256="{file.load().digest}"}}' in own_metrics(app)
 
     asyncio.run(work())
@@ -190,8 +194,11 @@ def test_accounts_come_and_go(aws: Aws) -> None:
         assert not await app.run_once()
         assert watched(app) == both
         assert own_metrics(app)['bedrock_exporter_discovery_failures_total{reason="access_denied"}'] == "1.0"
+        (trouble,) = app.site.troubles()
+        assert trouble.startswith("The organization's accounts can't be listed (access_denied), so new accounts are ")
         aws.accounts = (account(3),)
         assert await app.run_once()
+        assert not [*app.site.troubles()]
         assert watched(app) == [*configured, ("000000000003", "us-east-1"), ("000000000003", "us-west-2")]
         assert own_metrics(app)["bedrock_exporter_discovery_accounts"] == "1.0"
 

@@ -46,6 +46,7 @@ class AccountList:
     Attributes:
         accounts: the last good list; empty without discovery.
         complete: whether the first listing has ended, even in failure, or there is no discovery.
+        failure: why the last listing failed; None if it succeeded, and before the first.
     """
 
     def __init__(self, changed: Callable[[], None], telemetry: ListingObserver, now: Callable[[], float]) -> None:
@@ -58,7 +59,7 @@ class AccountList:
         self._list_accounts: ListAccounts | None = None
         self._reconfigured = asyncio.Event()
         self._listing: asyncio.Task[bool] | None = None
-        self._reason: FailureReason | None = None
+        self.failure: FailureReason | None = None
 
     def configure(self, discovery: Discovery | None, list_accounts: ListAccounts) -> None:
         """Use this discovery from now on. Accounts that it still chooses stay until the next listing."""
@@ -67,7 +68,7 @@ class AccountList:
             return
         self.accounts = _still_chosen(self.accounts, before, discovery)
         self.complete = discovery is None or before is not None
-        self._reason = None
+        self.failure = None
         self._reconfigured.set()
         if self._listing is not None:
             self._listing.cancel()
@@ -101,19 +102,19 @@ class AccountList:
         except Exception as error:  # noqa: BLE001 - a bug in a listing must not end the watching of other targets
             message, bug = describe_bug(error)
             return self._failed(FailureReason.INTERNAL, message, traceback=bug)
-        was = {} if self._reason is None else {"was": self._reason}
+        was = {} if self.failure is None else {"was": self.failure}
         if was or not self.complete or accounts != self.accounts:
             _log.info("accounts listed", extra={"accounts": len(accounts), **was})
-        self._reason = None
+        self.failure = None
         self._telemetry.listed(len(accounts), self._now())
         self._publish(accounts)
         return True
 
     def _failed(self, reason: FailureReason, message: str, **bug: str) -> bool:
-        if reason is not self._reason:
+        if reason is not self.failure:
             extra = {"reason": reason, "detail": message, **bug}
             _log.warning("can't list accounts; keeping the previous list", extra=extra)
-            self._reason = reason
+            self.failure = reason
         self._telemetry.failed(reason)
         self._publish(self.accounts)
         return False

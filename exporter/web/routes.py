@@ -48,6 +48,7 @@ class Site:
         metrics: (states, format) → the page of metrics, in pieces; called in another thread.
         now: the wall clock, Unix seconds.
         started: when the exporter started, Unix seconds.
+        troubles: gives what is wrong with the exporter itself, a sentence or two each; called in the event loop.
         config: gives the configuration in use as YAML without secrets; called in another thread.
         reload: reads the configuration again and returns its faults; None if HTTP requests may not reload.
         count_request: called with handler and status of every answered request.
@@ -60,6 +61,7 @@ class Site:
     metrics: Callable[[Sequence[TargetState], Format], Iterable[bytes]]
     now: Callable[[], float]
     started: float = 0.0
+    troubles: Callable[[], Iterable[str]] = tuple
     config: Callable[[], str] = str
     reload: Callable[[], Awaitable[list[str]]] | None = None
     count_request: Callable[[str, int], None] = lambda _, __: None
@@ -122,9 +124,10 @@ class _Routes:
         site, selection = self._site, parse(request.query)
 
         def prepare() -> Callable[[], bytes]:
-            states, ready, now = site.states(), site.ready(), site.now()
+            states, ready, now, troubles = site.states(), site.ready(), site.now(), tuple(site.troubles())
             return lambda: status_page(
-                status.status(states, selection, now=now, started=site.started, ready=ready), site.telemetry_path
+                status.status(states, selection, now=now, started=site.started, ready=ready, troubles=troubles),
+                site.telemetry_path,
             )
 
         return await self._page(request, "text/html", ("status", selection), prepare)

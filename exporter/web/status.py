@@ -44,6 +44,7 @@ def status(
     now: float,
     started: float,
     ready: bool,
+    troubles: tuple[str, ...] = (),
 ) -> Status:
     """What the status page shows.
 
@@ -53,6 +54,7 @@ def status(
         now: Unix seconds.
         started: when the exporter started, Unix seconds.
         ready: whether every target has finished its first walk.
+        troubles: what is wrong with the exporter itself.
     """
     fitting = [state for state in states if _fits_place(state, selection)]
     shown_targets = targets(states, selection).targets
@@ -78,6 +80,7 @@ def status(
         accounts=tuple(sorted({state.account_id for state in states})),
         regions=tuple(sorted({state.target.region for state in states})),
         watched=len(states),
+        troubles=troubles,
     )
 
 

@@ -119,6 +119,7 @@ class Status(Struct, frozen=True):
         accounts: all accounts, to choose from.
         regions: all regions, to choose from.
         watched: the number of all targets.
+        troubles: what is wrong with the exporter itself, a sentence or two each.
     """
 
     now: float
@@ -133,6 +134,7 @@ class Status(Struct, frozen=True):
     accounts: tuple[str, ...]
     regions: tuple[str, ...]
     watched: int
+    troubles: tuple[str, ...] = ()
 
     @property
     def down(self) -> dict[str, tuple[TargetView, ...]]:

@@ -253,6 +253,13 @@ def test_a_bug_costs_one_scrape(caplog: pytest.LogCaptureFixture) -> None:
 # The status page
 
 
+def test_the_status_page_says_what_is_wrong_with_the_exporter_itself() -> None:
+    """Before all else, and escaped."""
+    page = get(replace(site(GOOD, BAD), troubles=lambda: ["The last reload <failed>."]), "/").body.decode()
+    assert page.index("<p>The last reload &lt;failed&gt;.</p>") < page.index("Targets that are down")
+    assert "The exporter itself" not in get(site(GOOD), "/").body.decode()
+
+
 def test_the_status_page_shows_every_target(host: Hosted) -> None:
     """A person sees what is watched, how it goes, and where the rest is; its style and script are those allowed."""
     answer = host.ask("/")
