@@ -120,8 +120,10 @@ and ignoring (reason) {_LATELY} >= 0""",
     Alert(
         "BedrockExporterConfigReloadFailed",
         "warning",
-        "the last reload of the configuration failed $configReloadFailed ago or longer",
-        f"last_over_time({of_exporter('config_last_reload_successful')}[5m]) == 0",
+        "the last reload of the configuration or of the web configuration failed $configReloadFailed ago or longer",
+        f"""\
+last_over_time({of_exporter("config_last_reload_successful")}[5m]) == 0
+or last_over_time({of_exporter("web_config_last_reload_successful")}[5m]) == 0""",
         "Each replica loads its configuration by itself. 5 minutes bridge a missed scrape.",
         "The exporter could not load its configuration",
         "The exporter {{ $labels.instance }} could not load its changed configuration and goes on with the one before. "

@@ -369,7 +369,9 @@ groups:
       {{- end }}
       {{- if not (has "BedrockExporterConfigReloadFailed" $values.disabled) }}
       - alert: BedrockExporterConfigReloadFailed
-        expr: last_over_time(bedrock_exporter_config_last_reload_successful{{ "{" }}{{ $scope }}}[5m]) == 0
+        expr: |-
+          last_over_time(bedrock_exporter_config_last_reload_successful{{ "{" }}{{ $scope }}}[5m]) == 0
+          or last_over_time(bedrock_exporter_web_config_last_reload_successful{{ "{" }}{{ $scope }}}[5m]) == 0
         for: {{ $thresholds.configReloadFailed }}
         labels:
           {{- include "bedrock-customization-exporter.rules.labels" (list $values "BedrockExporterConfigReloadFailed" "warning") | nindent 10 }}
