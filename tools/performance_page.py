@@ -36,15 +36,6 @@ MEANING = {
 UNEXPLAINED = "Not explained yet."
 
 REASONS: dict[str, str] = {
-    "scrape-p99": (
-        "The walk has the interpreter most of the time then, and a scrape needs it several times: to read the request, "
-        "to render, to send. Each time it may have to wait for a page to be decoded, about a millisecond. The machine "
-        "had two cores for the exporter, the server and the client. Letting walks wait for scrapes was tried: no gain."
-    ),
-    "scrape-first-1k-targets": (
-        "The page has 90 MB. Nearly all of the time goes into touching that much memory twice, for the page and for "
-        "what is compressed."
-    ),
     "start-up": (
         "Nearly all of it is imports, as `python -X importtime -m exporter --version` begins to show: aiohttp with its "
         "client half, boto3, pydantic. Then comes the first client, most of which is reading the service model."
@@ -67,7 +58,9 @@ fresh process; the best of three rounds counts.
 
 REST = """\
 
-{missed}{sizes}
+{missed}## By the number of jobs
+
+{sizes}
 ![CPU per job over the number of jobs](performance.svg)
 
 ## Where it goes
@@ -80,8 +73,9 @@ decodes a page straight into the structs of `jobs/job.py`, with no dictionary in
 - botocore signs each request and reads its answer, once a page of 1,000 jobs.
 - `jobs/text.py` renders the text of the jobs that have series, in the walk's own thread.
 
-A scrape joins the texts of the targets, fills in the values that grow, and compresses the whole page with ISA-L
-(`jobs/page.py`). Nothing is kept from one scrape to the next.
+A scrape joins the texts of the targets family by family, fills in the values that grow, and compresses each family with
+ISA-L (`jobs/page.py`). Nothing is kept from one scrape to the next. A walk gives way to a scrape for a moment after
+each page and each family that it renders (`work.py`).
 
 As the profiler sees a walk. It adds to the cost of every call, so small functions look dearer than they are; and what
 waits for the server is counted, too (`recv_into`, `sendall`):
@@ -126,7 +120,7 @@ def _missed(rows: list[dict[str, Any]]) -> str:
         for row in rows
         if row["reached"] is False
     ]
-    return "".join(["## What was not reached\n\n", *lines, "\n## By the number of jobs\n\n"]) if lines else ""
+    return "".join(["## What was not reached\n\n", *lines, "\n"]) if lines else ""
 
 
 BUDGET = """
