@@ -2,10 +2,11 @@
 
 import contextlib
 from collections.abc import Iterator
+from pathlib import Path
 
 import faults
 import pytest
-from bedrock.scene import Aws
+from bedrock.scene import Aws, without_credentials
 from faults import ACCOUNT
 
 from exporter.bedrock import attempts
@@ -34,3 +35,12 @@ def stall() -> Iterator[faults.Stall]:
     stall = faults.Stall()
     yield stall
     stall.release()
+
+
+@pytest.fixture
+def files(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """A folder with the user's ``config`` and ``credentials``, which are all that there is."""
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    with without_credentials(monkeypatch):
+        yield tmp_path

@@ -96,3 +96,8 @@ def without_credentials(environment: pytest.MonkeyPatch) -> Iterator[None]:
         patch.delenv("AWS_ACCESS_KEY_ID")
         patch.delenv("AWS_SECRET_ACCESS_KEY")
         yield
+
+
+def keys(profile: str, key: str) -> str:
+    """A section of a credentials file with this access key."""
+    return f"[{profile}]\naws_access_key_id = {key}\naws_secret_access_key = any\n"

@@ -44,7 +44,7 @@ ROWS = [
             f"the AWS configuration has {fault}",
             "`target_up` 0; nothing is sent, no secret is shown; up again once it is fixed",
             f"{_DOWN.format('credentials')}, “{says}”",
-            f"{_OURS}test_faults_of_the_aws_configuration[{fault}]",
+            f"tests/bedrock/test_configuration_faults.py::test_faults_of_the_aws_configuration[{fault}]",
         )
         for fault, says in (
             ("a profile that is a role with MFA", "profile ops asks for an MFA code, which a service can't give"),
