@@ -16,7 +16,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -313,7 +313,8 @@ async def _until_stopped(work: Coroutine[None, None, None]) -> bool:
     signal.signal(signal.SIGALRM, lambda *_: os._exit(1))
     before = {number: signal.signal(number, stop) for number in signals}
     try:
-        await task
+        with _woken_by_signals(loop):
+            await task
     except asyncio.CancelledError:
         return False
     finally:
@@ -321,6 +322,26 @@ async def _until_stopped(work: Coroutine[None, None, None]) -> bool:
             for number, handler in before.items():
                 signal.signal(number, handler)
     return True
+
+
+@contextlib.contextmanager
+def _woken_by_signals(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Have every signal wake the event loop.
+
+    Otherwise the handler of one that arrives just before the loop starts to wait only runs when that wait ends: at the
+    next walk.
+    """
+    reader, writer = socket.socketpair()
+    with reader, writer:
+        reader.setblocking(False)
+        writer.setblocking(False)
+        loop.add_reader(reader, reader.recv, 4096)
+        signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(-1)
+            loop.remove_reader(reader)
 
 
 def _print(text: bytes) -> bool:

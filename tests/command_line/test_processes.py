@@ -151,6 +151,32 @@ def test_a_signal_ends_it_well(number: signal.Signals, moment: str, config: Path
     assert [json.loads(line)["msg"] for line in err.splitlines()] == ["ended"]
 
 
+ELSEWHERE = """
+import signal, sys, threading
+from exporter import __main__
+
+def send():
+    sys.stdin.readline()
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+threading.Thread(target=send, daemon=True).start()
+__main__.main()
+"""
+
+
+@pytest.mark.e2e
+def test_a_signal_wakes_the_event_loop(config: Path, simulator: Simulator, tmp_path: Path) -> None:
+    """It may arrive in another thread, or just before the loop starts to wait: then nothing interrupts that wait."""
+    config.write_text(CONFIG.replace("interval: 10s", "interval: 1h"), encoding="utf-8")
+    argv = ("--config.file", config)
+    with serving(environment(tmp_path, simulator), *argv, code=("-c", ELSEWHERE)) as process:
+        assert process.stdin is not None
+        time.sleep(1)  # the first walks end, and nothing else wakes the loop
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.wait(PATIENCE) == 0
+
+
 @pytest.mark.e2e
 def test_a_signal_ends_once_with_1(config: Path, world: World, tmp_path: Path) -> None:
     """`--once` that was stopped has not done what it was asked to, and prints no half of it."""
