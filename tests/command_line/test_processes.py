@@ -167,7 +167,7 @@ __main__.main()
 @pytest.mark.e2e
 def test_a_signal_wakes_the_event_loop(config: Path, simulator: Simulator, tmp_path: Path) -> None:
     """It may arrive in another thread, or just before the loop starts to wait: then nothing interrupts that wait."""
-    config.write_text(CONFIG.replace("interval: 10s", "interval: 1h"), encoding="utf-8")
+    config.write_text(CONFIG.replace("interval: 10s", "interval: 1h, stale_after: 3h"), encoding="utf-8")
     argv = ("--config.file", config)
     with serving(environment(tmp_path, simulator), *argv, code=("-c", ELSEWHERE)) as process:
         assert process.stdin is not None
