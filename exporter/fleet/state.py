@@ -1,4 +1,4 @@
-"""A target's state: its last good walk, and the outcome of later walks. Immutable, replaced as a whole. Pure."""
+"""A target's state: its last good walk, and the outcome of later walks. Immutable, replaced as a whole."""
 
 from __future__ import annotations
 

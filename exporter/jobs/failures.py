@@ -6,6 +6,7 @@ issues"), re:Post and public issues; `tests/data/failure-messages.yaml` lists th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -47,8 +48,22 @@ RULES: tuple[Rule, ...] = tuple(
                 ("bucket", "region"),
             ),
         ),
-        ("role_access", (("assume", "role"), ("trust policy",), ("accessdenied",), ("not authorized",))),
-        ("quota", (("quota",), ("limit exceeded",), ("too many", "jobs"), ("throttl",), ("concurrent",))),
+        (
+            "role_access",
+            (("assume", "role"), ("trust policy",), ("trust relationship",), ("accessdenied",), ("not authorized",)),
+        ),
+        (
+            "quota",
+            (
+                ("quota",),
+                ("limit exceeded",),
+                ("too many", "jobs"),
+                ("too many requests",),
+                ("rate exceeded",),
+                ("throttl",),
+                ("concurrent",),
+            ),
+        ),
         (
             "hyperparameters",
             (
@@ -58,6 +73,8 @@ RULES: tuple[Rule, ...] = tuple(
                 ("epochcount",),
                 ("batchsize",),
                 ("learningrate",),
+                ("batch size",),
+                ("learning rate",),
                 ("stepcount",),
             ),
         ),
@@ -106,7 +123,14 @@ RULES: tuple[Rule, ...] = tuple(
         ),
         (
             "internal_error",
-            (("internal error",), ("internal server error",), ("unexpected error",), ("service error",)),
+            (
+                ("internal error",),
+                ("internal server error",),
+                ("internalserver",),
+                ("unexpected error",),
+                ("service error",),
+                ("service unavailable",),
+            ),
         ),
     )
     for contains in rules
@@ -116,6 +140,20 @@ error … AccessDenied" is about a role."""
 
 REASONS: tuple[str, ...] = (*dict.fromkeys(rule.reason for rule in RULES), OTHER)
 """Every built-in reason."""
+
+
+_NAMES = re.compile(
+    r"(?<=s3://)\S+|(?<=arn:aws:s3:::)\S+|(?<=bucket: )\S+|(?<=at key )\S+|(?<=for record starting with).+", re.DOTALL
+)
+"""What users have named or written: a bucket called ``kms-logs`` says nothing about KMS."""
+
+_DATA_FILE = re.compile(r"\.jsonl?\b")
+
+
+def _in_aws_words(folded: str) -> str:
+    """The message without what users have named or written."""
+    words = _NAMES.sub("", folded).split(" ")
+    return " ".join([word for word in words if not _DATA_FILE.search(word)])
 
 
 def classify(message: str, own: Sequence[tuple[str, str]] = ()) -> str:
@@ -129,4 +167,5 @@ def classify(message: str, own: Sequence[tuple[str, str]] = ()) -> str:
     for text, reason in own:
         if text.casefold() in folded:
             return reason
+    folded = _in_aws_words(folded)
     return next((rule.reason for rule in RULES if all(text in folded for text in rule.contains)), OTHER)

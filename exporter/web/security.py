@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
 
 from exporter import NAME
 from exporter.config import source
@@ -54,12 +55,14 @@ class Security:
         self._authenticator = Authenticator()
         self._bucket: TokenBucket | None = None
         self.config = WebConfig()
+        self._reload_failed = False
         self._use(config)
 
     def _use(self, config: WebConfig) -> None:
         if config.rate_limit != self.config.rate_limit:
             self._bucket = TokenBucket(config.rate_limit) if config.rate_limit is not None else None
         self.config = config
+        self._reload_failed = False
         self._telemetry.loaded(config.tls.expiry if config.tls is not None else None)
 
     async def follow(self, interval: float = LOOK) -> None:
@@ -95,9 +98,15 @@ class Security:
             return error
 
     def _keep(self, faults: list[str], **bug: str) -> None:
+        self._reload_failed = True
         self._telemetry.failed()
         for fault in faults:
             _log.error("web configuration not reloaded; the previous one stays in use", extra={"detail": fault, **bug})
+
+    def troubles(self) -> Iterator[str]:
+        """As `Site.troubles`."""
+        if self._reload_failed:
+            yield "The last reload of the web configuration failed, so the previous one is still in use. See the log."
 
     async def add_headers(self, _: web.Request, response: web.StreamResponse) -> None:
         """A signal handler: put the configured headers on a response."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from exporter import descriptors
@@ -46,8 +47,11 @@ class Server:
         self._shutdown = shutdown
         self._site = site
         self._security = security
-        app = application(site, *([] if security is None else [security.guard]))
-        if security is not None:
+        if security is None:
+            app = application(site)
+        else:
+            shown = replace(site, troubles=lambda: [*site.troubles(), *security.troubles()])
+            app = application(shown, security.guard)
             app.on_response_prepare.append(security.add_headers)
         self._application = web.AppRunner(app)
         self._connections: Connections | None = None

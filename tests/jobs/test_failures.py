@@ -36,6 +36,22 @@ def test_the_table_is_ordered(message: str, reason: str) -> None:
     assert classify(message) == reason
 
 
+@pytest.mark.parametrize(
+    ("message", "reason"),
+    [
+        ("Unable to parse Amazon S3 file: kms-quota.jsonl. Data files must conform to JSONL format.", "data_format"),
+        ("Maximum input token count 4097 exceeds limit of 4096 in s3://hyperparameter-runs/a", "data_limits"),
+        ("Could not validate GetObject permissions to access S3 bucket: kms-logs at key license terms", "s3_access"),
+        ("Input size exceeded in file a.jsonl for record starting with: our usage policy", "data_limits"),
+        ("Encountered an unexpected error when processing s3://throttled/a.jsonl", "internal_error"),
+    ],
+    ids=["file", "object", "bucket", "record", "uri"],
+)
+def test_what_users_have_named_decides_nothing(message: str, reason: str) -> None:
+    """Names of buckets, objects and files, and quoted records, are not AWS's words."""
+    assert classify(message) == reason
+
+
 def test_own_reasons_go_ahead_of_the_table() -> None:
     """Plain text, in any case: what would be a pattern elsewhere is only text."""
     own = (("LICENSE (a+)+$", "licence"), ("Internal", "again"))

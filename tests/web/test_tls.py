@@ -170,11 +170,15 @@ def test_a_new_certificate_and_new_users_come_into_use(folder: Folder, caplog: p
         folder.write(TLS + "basic_auth_users: {bob: '" + HASH + "'}")
         wait_until(lambda: "has no private key" in told(), "the fault told")
         assert served() == second
-        assert host.ask("/metrics", tls=folder.client_context(), Authorization=GOOD).status == 200
+        tls = folder.client_context()
+        assert host.ask("/metrics", tls=tls, Authorization=GOOD).status == 200
+        trouble = b"The last reload of the web configuration failed"
+        assert trouble in host.ask("/", tls=tls, Authorization=GOOD).body
 
         folder.renew()
         wait_until(lambda: metric("config_last_reload_successful") == 1, "all well again")
         tls = folder.client_context()
+        assert trouble not in host.ask("/", tls=tls, Authorization=basic("bob", PASSWORD)).body
         assert host.ask("/metrics", tls=tls, Authorization=GOOD).status == 401
         assert host.ask("/metrics", tls=tls, Authorization=basic("bob", PASSWORD)).status == 200
 
